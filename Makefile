@@ -1,0 +1,63 @@
+# Everything a user does, as one word. `make` alone lists the words.
+
+BUDGET = laptop
+IMAGES =
+SEED = 0
+PYTHON ?= python3
+
+VENV = .venv
+PY = $(VENV)/bin/python
+RUN = $(PY) -m pixverve_lib.kit.runner
+OPTIONS = --budget $(BUDGET) --seed $(SEED) --images "$$IMAGES"
+
+# As an environment variable, a folder's name may hold blanks and quotes.
+export IMAGES
+# It would shadow the kernel of .venv.
+unexport JUPYTER_PATH
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce notebook lab test bench lock clean distclean
+
+help:
+	@echo "make reproduce [BUDGET=smoke|laptop|gpu|paper] [IMAGES=folder] [SEED=0]"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  %-10s %s\n' "$$name" "$$text"; done
+
+reproduce: $(VENV)/installed ## run every notebook that needs it and list the exhibits
+	@$(RUN) reproduce $(OPTIONS)
+
+notebook: $(VENV)/installed ## run one notebook: make notebook NB=01
+	@$(RUN) notebook "$(NB)" $(OPTIONS)
+
+lab: $(VENV)/installed ## open the notebooks in JupyterLab
+	$(VENV)/bin/jupyter lab notebooks
+
+test: $(VENV)/installed ## ruff, unit tests, and every notebook once at budget smoke
+	$(VENV)/bin/ruff check .
+	$(PY) -m pytest tests
+
+bench: $(VENV)/installed ## time the pixel detectors beside the obvious way
+	$(PY) tests/bench.py
+
+lock: $(VENV)/installed ## compile requirements.in into requirements.lock (needs the package index)
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		requirements.in --output-file requirements.lock
+
+clean: ## remove what runs have made: runs/, build/, caches (figures/ stays)
+	rm -rf runs build .cache .pytest_cache .ruff_cache *.egg-info
+
+distclean: clean ## remove the environment .venv as well
+	rm -rf $(VENV)
+
+# The only step that needs the package index. Redone when the lock has changed.
+$(VENV)/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || { \
+		echo "Python 3.11 or 3.12 is needed, this is $$($(PYTHON) --version); try: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { \
+		rm -rf $(VENV); echo "cannot make $(VENV); on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing requirements.lock into $(VENV) (a few minutes, several GB, once)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --requirement requirements.lock
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	@touch $@

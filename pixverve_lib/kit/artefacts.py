@@ -1,0 +1,114 @@
+"""Artefacts: the tables that notebooks hand to each other. One name, one producer, declared columns, one file."""
+
+import errno
+import os
+import secrets
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from pixverve_lib.kit.run import Run
+
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)  # no space, file size limit, quota
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """`notebook` is the only one that may write it; `columns` are what readers may rely on."""
+
+    notebook: str
+    columns: tuple[str, ...]
+
+
+ARTEFACTS: dict[str, Artefact] = {
+    "raw_pool": Artefact("01_curation", ("id", "path")),
+    "candidate_pool": Artefact("01_curation", ("id", "path")),
+    "rejected": Artefact("01_curation", ("id", "path")),
+}
+
+
+class MissingArtefact(FileNotFoundError):
+    """An artefact that no run has made yet; the message is the command that makes it."""
+
+
+class DiskFull(OSError):
+    """No room for a file; the old file, if there was one, is untouched."""
+
+
+def path(run: Run, name: str) -> Path:
+    """Where the artefact of this run is, or will be. Raises KeyError for a name that is not in ARTEFACTS."""
+    return replace(run, notebook=_declared(name).notebook).folder / f"{name}.parquet"
+
+
+def write(run: Run, name: str, frame: pd.DataFrame) -> Path:
+    """Write the artefact whole or not at all.
+
+    Raises ValueError when `run.notebook` is not its producer or the columns are not the declared ones.
+    """
+    declared = _declared(name)
+    if run.notebook != declared.notebook:
+        raise ValueError(f"artefact {name!r} is written by {declared.notebook} only, not by {run.notebook}")
+    if set(frame.columns) != set(declared.columns):
+        missing = sorted(set(declared.columns) - set(frame.columns))
+        extra = sorted(set(frame.columns) - set(declared.columns))
+        raise ValueError(f"artefact {name!r}: columns missing {missing}, not declared {extra} (kit/artefacts.py)")
+    target = path(run, name)
+    with atomic(target) as temporary:
+        frame[list(declared.columns)].to_parquet(temporary, index=False)
+    return target
+
+
+def read(run: Run, name: str) -> pd.DataFrame:
+    """Read the artefact of this run. Raises MissingArtefact, whose line is the command that makes it."""
+    source = path(run, name)
+    if not source.exists():
+        remedy = command(run, _declared(name).notebook)
+        raise MissingArtefact(f"artefact {name!r} is not there yet; make it with: {remedy}")
+    return pd.read_parquet(source)
+
+
+def command(run: Run, notebook: str) -> str:
+    """The exact command that runs `notebook` with this run's parameters."""
+    line = f"make notebook NB={notebook.split('_')[0]} BUDGET={run.budget}"
+    if run.images:
+        line += f" IMAGES={shlex.quote(run.images)}"
+    return line + (f" SEED={run.seed}" if run.seed else "")
+
+
+@contextmanager
+def atomic(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target` (same suffix); it becomes `target` when the block ends well.
+
+    Whatever ends the block otherwise, Ctrl-C included, removes it and leaves the old file as it was.
+    Raises DiskFull when there is no room.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.partial{target.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise DiskFull(f"no room to write {target}: free some space there, or raise the quota, and rerun") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes_atomically(target: Path, data: bytes) -> None:
+    """Write `data` to `target` whole or not at all. Raises DiskFull when there is no room."""
+    with atomic(target) as temporary:
+        temporary.write_bytes(data)
+
+
+def _declared(name: str) -> Artefact:
+    if name not in ARTEFACTS:
+        raise KeyError(f"artefact {name!r} is unknown; known: {', '.join(ARTEFACTS)}")
+    return ARTEFACTS[name]

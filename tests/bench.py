@@ -1,0 +1,150 @@
+"""Our way beside the obvious way at 10240 x 10240: CPU seconds and peak memory, in one run (`make bench`).
+
+To compare something else, append a Comparison. Each contender runs in a process of its own, once on a small picture for
+its imports and then twice on the large one; CPU seconds are of all threads, the better of the two. Peak memory is what
+the process needed beyond its start, the picture (315 MB) and reading it included.
+"""
+
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from tabulate import tabulate
+
+from pixverve_lib.imaging import reading, statistics
+from pixverve_lib.paper import constants as paper
+
+SIDE = 10240  # Sec. 4 (Baselines): the paper's 10K
+TARGET = 1.5  # the four statistics may take this many times the CPU of decoding
+MEMORY_TARGET_MB = 1000
+DETECTORS = {
+    "dark": paper.EXPOSURE_LOW,
+    "bright": paper.EXPOSURE_HIGH,
+    "patch": paper.FLAT_PATCH,
+    "textureless_variance": paper.FLAT_MIN_VARIANCE,
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    name: str
+    given: Callable[[Path], object]  # path of a JPEG -> what both are called with; not timed
+    ours: Callable[[object], object]
+    obvious: Callable[[object], object]
+    obvious_name: str
+
+
+def decode_by_pillow(path: Path) -> np.ndarray:
+    return np.array(Image.open(path))
+
+
+def measure(rgb: np.ndarray) -> statistics.Statistics:
+    return statistics.measure(rgb, **DETECTORS)
+
+
+def measure_by_scikit_image(rgb: np.ndarray) -> tuple[float, ...]:
+    from skimage import color, filters, measure, util
+
+    gray = color.rgb2gray(rgb) * 255  # whole-frame float64; weights differ from OpenCV's in the third digit
+    exposure = np.mean((gray > DETECTORS["bright"]) | (gray < DETECTORS["dark"]))
+    sharpness = filters.laplace(gray).var()
+    side = DETECTORS["patch"]
+    magnitude = np.hypot(filters.sobel_h(gray), filters.sobel_v(gray)) * 4  # scikit-image divides the kernel by 4
+    whole = magnitude[: gray.shape[0] // side * side, : gray.shape[1] // side * side]
+    variances = util.view_as_blocks(whole, (side, side)).var(axis=(2, 3))
+    flatness = np.mean(variances < DETECTORS["textureless_variance"])
+    return exposure, sharpness, flatness, measure.shannon_entropy(gray.round().astype(np.uint8))
+
+
+COMPARISONS = [
+    Comparison("decode JPEG", Path, reading.read_rgb, decode_by_pillow, "Pillow"),
+    Comparison("four statistics", reading.read_rgb, measure, measure_by_scikit_image, "scikit-image, NumPy"),
+]
+
+
+def write_pictures(folder: Path) -> float:
+    """Write small.jpg and large.jpg of 1/f noise with grain, about as costly as photographs; returns bits per pixel."""
+    rng, side = np.random.default_rng(0), SIDE // 4
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
+    frequency[0, 0] = np.inf
+    tile = np.empty((side, side, 3), np.float32)
+    for channel in range(3):
+        noise = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((side, side))) / frequency)
+        tile[..., channel] = 40 * noise / noise.std()
+    tile = 0.3 * tile + 0.7 * tile[..., :1]  # channels of photographs are correlated
+    tile += 120 + 5 * rng.standard_normal((side, side, 1))
+    tile = tile.clip(0, 255).astype(np.uint8)
+    reading.write_jpeg(folder / "small.jpg", tile[:480, :480], quality=95)
+    reading.write_jpeg(folder / "large.jpg", np.tile(tile, (4, 4, 1)), quality=95)
+    return (folder / "large.jpg").stat().st_size * 8 / SIDE**2
+
+
+def run_contender(index: int, side: str, folder: Path) -> tuple[float, float]:
+    """CPU seconds and peak MB of one contender, on the large picture."""
+    comparison = COMPARISONS[index]
+    run = getattr(comparison, side)
+    run(comparison.given(folder / "small.jpg"))
+    start = peak_mb()
+    given = comparison.given(folder / "large.jpg")
+    seconds = []
+    for _ in range(2):
+        before = time.process_time()
+        run(given)
+        seconds.append(time.process_time() - before)
+    return min(seconds), peak_mb() - start
+
+
+def peak_mb() -> float:
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def machine() -> str:
+    packages = ("simplejpeg", "opencv-python-headless", "pillow", "scikit-image", "numpy")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    system = f"{platform.system()} {platform.machine()}, {cv2.getNumThreads()} threads"
+    return f"{system}, Python {platform.python_version()}, {versions}"
+
+
+def main() -> None:
+    # A fresh interpreter for each: memory peaks are per process, and nobody profits from another's warm caches.
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool,
+    ):
+        folder = Path(name)
+        bits = pool.submit(write_pictures, folder).result()
+        results = [
+            [pool.submit(run_contender, index, side, folder).result() for side in ("ours", "obvious")]
+            for index in range(len(COMPARISONS))
+        ]
+    print(machine())
+    print(f"{SIDE} x {SIDE} px, JPEG of {bits:.1f} bits per pixel\n")
+    rows = [
+        (c.name, *ours, c.obvious_name, *obvious, obvious[0] / ours[0])
+        for c, (ours, obvious) in zip(COMPARISONS, results, strict=True)
+    ]
+    header = ("", "ours: CPU s", "peak MB", "obvious way", "CPU s", "peak MB", "obvious / ours")
+    print(tabulate(rows, header, floatfmt=("", ".2f", ".0f", "", ".2f", ".0f", ".1f")), end="\n\n")
+    (decode, _), (detect, peak) = results[0][0], results[1][0]
+    print(f"four statistics / decode: {verdict(detect / decode, TARGET, 'x')}")
+    print(f"peak of reading and measuring, picture included: {verdict(peak, MEMORY_TARGET_MB, ' MB')}")
+
+
+def verdict(value: float, target: float, unit: str) -> str:
+    return f"{value:.3g}{unit} (target: at most {target:g}{unit}, {'met' if value <= target else 'MISSED'})"
+
+
+if __name__ == "__main__":
+    main()
