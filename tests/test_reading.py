@@ -156,7 +156,7 @@ def test_non_ascii_names_and_urls_are_read(tmp_path, rgb):
 def test_200_megapixels_are_probed_without_a_warning_and_without_decoding(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(png_header_only(13031, 15348))
     decoded = []
-    monkeypatch.setattr(ImageFile.ImageFile, "load", decoded.append)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: decoded.append(image))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert probe(tmp_path / "a.png")[:2] == (13031, 15348)

@@ -66,7 +66,8 @@ def test_notebooks_run_in_order_and_only_those_that_need_it(home, capsys):
     status, (first, second, _, summary, exhibit) = reproduce(capsys)
     assert status == 0 and first.startswith("01_first") and first.endswith("no exhibits  [first run]")
     assert second.startswith("02_second") and second.endswith("Tab. 1  [first run]")
-    assert summary.startswith("Exhibits at budget smoke, ") and exhibit.split() == ["Tab.", "1", "figures/smoke/tab_1.csv"]
+    assert summary.startswith("Exhibits at budget smoke, ")
+    assert exhibit.split() == ["Tab.", "1", "figures/smoke/tab_1.csv"]
 
     _, (first, second, *_, exhibit) = reproduce(capsys)
     assert "skipped, unchanged since" in first and "Tab. 1  [skipped, unchanged since" in second

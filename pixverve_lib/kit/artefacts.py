@@ -24,10 +24,14 @@ class Artefact:
     columns: tuple[str, ...]
 
 
+POOL = (
+    "id", "path", "source", "licence", "author", "page", "caption", "height", "width", "bytes", "tier", "exposure",
+    "sharpness", "flatness", "flatness_800", "entropy", "aesthetics_l", "aesthetics_a", "predictors",
+)  # fmt: skip
 ARTEFACTS: dict[str, Artefact] = {
-    "raw_pool": Artefact("01_curation", ("id", "path")),
-    "candidate_pool": Artefact("01_curation", ("id", "path")),
-    "rejected": Artefact("01_curation", ("id", "path")),
+    "raw_pool": Artefact("01_curation", POOL),
+    "candidate_pool": Artefact("01_curation", POOL),
+    "rejected": Artefact("01_curation", ("path", "step", "reason")),
 }
 
 

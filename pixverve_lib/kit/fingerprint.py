@@ -26,7 +26,7 @@ def of_notebook(notebook: Path, parameters: dict, artefacts: dict[str, Path]) ->
     found |= {file.relative_to(PACKAGE.parent).as_posix(): _hash(file.read_bytes()) for file in library_files(code)}
     found |= {f"parameter {name}": json.dumps(value) for name, value in parameters.items()}
     found |= {f"artefact {name}": _stamp(file) for name, file in artefacts.items()}
-    if parameters.get("images"):
+    if Path(parameters.get("images") or "nowhere").is_dir():  # a source that is no folder is a parameter only
         found["input pictures"] = of_pictures(Path(parameters["images"]))
     return found | {LOCK.name: _hash(LOCK.read_bytes()) if LOCK.exists() else "none"}
 

@@ -8,6 +8,7 @@ import os
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from pathlib import Path
 
 import joblib
@@ -21,6 +22,7 @@ from pixverve_lib.kit.progress import progress
 
 HEAD = pa.schema([("path", pa.string()), ("status", pa.string()), ("reason", pa.string())])
 IDLE = 20  # seconds after which an unused loky worker frees its memory
+PATIENCE = 3  # a dying worker may take finished results along, so once is no proof that none was finished
 
 
 def map_pictures(measure: Callable[..., dict], paths: Sequence[str | os.PathLike], folder: str | os.PathLike, *,
@@ -47,19 +49,21 @@ def map_pictures(measure: Callable[..., dict], paths: Sequence[str | os.PathLike
     RuntimeError when workers die without finishing one picture, and DiskFull.
     """
     paths, options = [os.fspath(path) for path in paths], dict(options or {})
-    inspect.signature(measure).bind("", **options)
     plan = {"stage": _importable_name(measure), "options": options, "version": version, "shard_size": shard_size}
+    inspect.signature(measure).bind("", **options)
     shards = _Shards(Path(folder), plan, paths)
     job = isolation.Job(plan["stage"], options, timeout, memory_limit, driver=os.getpid())
     with progress(len(paths), label, kept=shards.statuses()) as count:
         suspects = {}
-        for index, line, fault in _results(job, shards.todo(), n_jobs, address):
-            if fault:
-                suspects[index] = paths[index]
-            else:
-                count(shards.keep(index, line))
-        for index, line, fault in _results(job, suspects, 1, address):  # one at a time, nothing beside it
-            count(shards.keep(index, line or isolation.row(paths[index], "quarantined", f"twice: {fault}")))
+        with closing(_results(job, shards.todo(), n_jobs, address)) as results:
+            for index, line, fault in results:
+                if fault:
+                    suspects[index] = paths[index]
+                else:
+                    count(shards.keep(index, line))
+        with closing(_results(job, suspects, 1, address)) as results:  # one at a time, nothing beside it
+            for index, line, fault in results:
+                count(shards.keep(index, line or isolation.row(paths[index], "quarantined", f"twice: {fault}")))
     return shards.frame()
 
 
@@ -170,7 +174,7 @@ def _table(rows: list[dict]) -> pa.Table:
 def _results(job: isolation.Job, todo: Mapping[int, str], n_jobs: int | None,
              address: str | None) -> Iterator[tuple[int, str, str]]:
     """Yield (index, line, fault) as pictures finish. Lost workers are replaced as long as pictures get finished."""
-    left = dict(todo)
+    left, failures = dict(todo), 0
     while left:
         before = len(left)
         tasks = [joblib.delayed(isolation.measure)(job, index, path) for index, path in left.items()]
@@ -179,9 +183,10 @@ def _results(job: isolation.Job, todo: Mapping[int, str], n_jobs: int | None,
                 del left[index]
                 yield index, line, fault
         except BrokenProcessPool as error:
-            if len(left) == before:
-                raise RuntimeError(f"workers die before one picture is finished ({error}); {before} pictures are left: "
-                                   "check the memory, give a smaller n_jobs, and run again") from error
+            failures = failures + 1 if len(left) == before else 0
+            if failures == PATIENCE:
+                raise RuntimeError(f"workers died {failures} times before one picture was finished; {before} pictures "
+                                   "are left: check the memory, give a smaller n_jobs, and run again") from error
 
 
 def _parallel(n_jobs: int | None, address: str | None) -> joblib.Parallel:

@@ -4,13 +4,12 @@ import os
 import platform
 import re
 import subprocess
-import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 from pixverve_lib.kit import fingerprint
-from pixverve_lib.kit.run import Run
+from pixverve_lib.kit.run import Run, is_source
 
 
 def describe(run: Run) -> dict:
@@ -32,6 +31,9 @@ def describe(run: Run) -> dict:
 def _pictures(images: str) -> dict | str:
     if not images:
         return "built-in scenes"
+    if is_source(images):
+        prefix, _, argument = images.partition(":")
+        return {"source": prefix, "argument": Path(argument).name}
     return {"folder": Path(images).name, "fingerprint": fingerprint.of_pictures(Path(images))}
 
 
@@ -62,14 +64,14 @@ def _is_installed(name: str) -> bool:
 
 
 def _machine() -> dict:
-    """CPU model, cores, memory in GB, and the GPU when torch is in use (importing it only to ask costs seconds)."""
-    torch = sys.modules.get("torch")
+    """CPU model, cores, memory in GB, and NVIDIA's GPUs by name, asked without importing torch (seconds)."""
+    gpus = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-        "gpu": torch.cuda.get_device_name(0) if torch and torch.cuda.is_available() else None,
+        "gpus": gpus.splitlines() if gpus else [],
     }
 
 

@@ -33,4 +33,4 @@ def connect(address: str) -> tuple[RayStream, int]:
     cpus = int(ray.cluster_resources().get("CPU", 0))
     if cpus < 2:
         raise ValueError(f"the Ray cluster at {address} has {cpus} CPUs: add a node, or run here without the address")
-    return RayStream(ray_remote_args={"scheduling_strategy": "SPREAD"}), cpus
+    return RayStream(ray_remote_args={"num_cpus": 1}), cpus  # an actor a core: so they spread over the nodes

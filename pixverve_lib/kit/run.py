@@ -16,7 +16,7 @@ class BadParameter(ValueError):
 
 @dataclass(frozen=True)
 class Run:
-    """What a notebook needs to know about where it is. `images` is "" (built-in scenes) or a full path."""
+    """What a notebook needs to know about where it is. `images` is "" (built-in scenes), a full path, or PREFIX:ARGUMENT."""
 
     notebook: str
     budget: str
@@ -25,11 +25,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The budget; with own pictures something else, so that they never overwrite the reference run."""
+        """The budget; with own pictures or another seed something else: they never overwrite the reference run."""
+        budget = f"{self.budget}-seed{self.seed}" if self.seed else self.budget
         if not self.images:
-            return self.budget
+            return budget
         slug = re.sub(r"[^a-z0-9]+", "-", Path(self.images).name.lower()).strip("-")
-        return f"{self.budget}-{slug or 'images'}-{hashlib.sha256(self.images.encode()).hexdigest()[:6]}"
+        return f"{budget}-{slug or 'images'}-{hashlib.sha256(self.images.encode()).hexdigest()[:6]}"
 
     @property
     def folder(self) -> Path:
@@ -50,12 +51,13 @@ class Run:
 def start(notebook: str, budget: str = REFERENCE, images: str = "", seed: int = 0) -> Run:
     """Check the parameters of a notebook and return its run.
 
-    `images` must be a full path: a notebook's working folder depends on who started it.
+    `images` is a full path, for a notebook's working folder depends on who started it, or the PREFIX:ARGUMENT of a
+    source that is no folder (curation/sources.py knows which there are).
     Raises BadParameter with one line that says what to write instead.
     """
     if budget not in BUDGETS:
         raise BadParameter(f"budget {budget!r} is unknown; use one of: {', '.join(BUDGETS)}")
-    return Run(notebook, budget, _checked_folder(images) if images else "", int(seed))
+    return Run(notebook, budget, _checked(images) if images else "", int(seed))
 
 
 def home() -> Path:
@@ -63,7 +65,14 @@ def home() -> Path:
     return Path(os.environ.get("PIXVERVE_HOME") or Path(__file__).resolve().parents[2])
 
 
-def _checked_folder(images: str) -> str:
+def is_source(images: str) -> bool:
+    """Whether `images` names a source by its prefix, as in `pexels:mountain lake`, rather than a folder."""
+    return re.match(r"[a-z][a-z0-9-]+:", images) is not None
+
+
+def _checked(images: str) -> str:
+    if is_source(images):
+        return images
     folder = Path(images).expanduser()
     if not folder.is_absolute():
         raise BadParameter(f"images {images!r} is a relative path; write the full one, starting with '/' or '~'")

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pixverve_lib.kit import artefacts, execution, fingerprint, provenance
-from pixverve_lib.kit.run import BUDGETS, REFERENCE, BadParameter, Run, home, start
+from pixverve_lib.kit.run import BUDGETS, REFERENCE, BadParameter, Run, home, is_source, start
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -158,7 +158,9 @@ def _command(run: Run, parameters: dict) -> str:
 def _resolved(parameters: dict) -> dict:
     """Kernels start in another folder, so a relative path is made a full one here, where the user typed it."""
     images = parameters["images"]
-    return parameters | {"images": str(Path(images).expanduser().resolve()) if images else ""}
+    if not images or is_source(images):
+        return parameters
+    return parameters | {"images": str(Path(images).expanduser().resolve())}
 
 
 def _value(text: str) -> object:
@@ -171,7 +173,7 @@ def _value(text: str) -> object:
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--budget", default=REFERENCE, help=" | ".join(BUDGETS))
-    common.add_argument("--images", default="", help="a folder of pictures instead of the built-in scenes")
+    common.add_argument("--images", default="", help="a folder of pictures, or a source such as pexels:QUERY, instead of the built-in scenes")
     common.add_argument("--seed", default=0, type=int)
     parser = argparse.ArgumentParser(prog="python -m pixverve_lib.kit.runner", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -1,0 +1,168 @@
+"""Exhibits of notebook 01: frames in, one figure or one table out."""
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from pixverve_lib.kit import style
+from pixverve_lib.kit.style import DROPPED, INK, KEPT, MUTED, NEUTRAL
+
+LABELS = {
+    "exposure": "too dark or too bright (share)", "sharpness": "variance of the Laplacian",
+    "flatness": "textureless patches (share)", "flatness_800": "textureless at 800 (share)", "entropy": "entropy (bits)",
+    "aesthetics_l": "aesthetics $S_L$", "aesthetics_a": "aesthetics $S_A$",
+}  # fmt: skip
+
+
+def contact_sheet(thumbs, titles, columns=6, colours=None):
+    """Pictures in rows.  thumbs: list of H W 3 uint8, titles: one each, colours: of the titles"""
+    rows = max(1, -(-len(thumbs) // columns))
+    fig, axes = style.figure(1.35 * rows + 0.1, rows=rows, columns=columns, squeeze=False)
+    for i, axis in enumerate(axes.flat):
+        if i < len(thumbs):
+            style.picture_axis(axis, thumbs[i], titles[i], colours[i] if colours else INK)
+        else:
+            axis.set_visible(False)
+    return fig
+
+
+def detector_examples(examples):
+    """Fig. 4: for each dimension a discarded and a qualified picture with their scores.
+
+    examples: columns dimension, verdict ("discarded" | "qualified"), score, thumb. A missing example stays empty.
+    Colours are the usual way round (red discarded, green qualified), not as in the caption of the paper (M16).
+    """
+    dimensions = list(dict.fromkeys(examples.dimension))
+    fig, axes = style.figure(2.75, rows=2, columns=len(dimensions), squeeze=False)
+    for column, dimension in enumerate(dimensions):
+        for row, (verdict, colour) in enumerate((("discarded", DROPPED), ("qualified", KEPT))):
+            axis = axes[row, column]
+            found = examples[(examples.dimension == dimension) & (examples.verdict == verdict)]
+            if found.empty:
+                style.picture_axis(axis, np.full((2, 3, 3), 245, np.uint8), "none in this pool", MUTED)
+            else:
+                style.picture_axis(axis, _framed(found.thumb.iloc[0]), f"{found.score.iloc[0]:.4g}", colour)
+            if column == 0:
+                axis.set_ylabel(verdict, color=colour, fontweight="bold")
+            if row == 1:
+                axis.set_xlabel(dimension, color=INK, fontsize=8.5)
+    return fig
+
+
+def _framed(thumb, aspect=4 / 3):
+    """The middle of a picture at a common aspect, so that a row of them lines up."""
+    height, width = thumb.shape[:2]
+    rows, columns = min(height, round(width / aspect)), min(width, round(height * aspect))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return thumb[top:top + rows, left:left + columns]
+
+
+def pool_sizes(measured, published):
+    """Tab. 1, raw and candidate pool: published, measured and difference of the share that each step keeps.
+
+    measured: {"raw": n, "candidate": n, "synthesized": n}; published: the table of the paper as numbers
+    """
+    raw, candidate = (float(published[published.columns[-1]].iloc[i]) for i in (0, 1))
+    rows = [
+        ("Raw Data Pool", raw, measured["raw"], np.nan, np.nan),
+        ("of which synthesized", 5000, measured["synthesized"], 5000 / raw, measured["synthesized"] / measured["raw"]),
+        ("Candidate Data Pool", candidate, measured["candidate"], candidate / raw, measured["candidate"] / measured["raw"]),
+    ]
+    frame = pd.DataFrame(rows, columns=["subset", "published", "measured", "published share", "measured share"])
+    frame["difference of shares"] = frame["measured share"] - frame["published share"]
+    return frame.round(4)
+
+
+def attrition(waterfall, overlaps, raw):
+    """What each detector takes away, in the paper's order, and which detectors flag the same pictures."""
+    fig, (left, right) = style.figure(2.9, columns=2, width_ratios=(1.35, 1))
+    names, counts = ["raw pool", *waterfall.detector], [raw, *waterfall.left]
+    rows = np.arange(len(names))[::-1]
+    left.barh(rows, counts, color=[NEUTRAL] * (len(names) - 1) + [KEPT], height=0.62)
+    left.barh(rows[1:], waterfall["dropped here"], left=waterfall.left, color=DROPPED, height=0.62, alpha=0.55)
+    for y, count, gone in zip(rows, counts, [0, *waterfall["dropped here"]], strict=True):
+        left.text(count + gone + 0.012 * raw, y, f"{count}" + (f"  (-{gone})" if gone else ""), va="center", fontsize=8)
+    left.set(yticks=rows, yticklabels=names, xlim=(0, raw * 1.2), xlabel="pictures left", title="Attrition")
+    left.grid(False, axis="y")
+    left.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    matrix = overlaps.to_numpy()
+    right.imshow(matrix, cmap="OrRd", vmin=0, vmax=max(1, matrix.max()) * 1.3)
+    for (i, j), value in np.ndenumerate(matrix):
+        right.text(j, i, value, ha="center", va="center", fontsize=8)
+    short = [name.replace("content richness", "richness") for name in overlaps]
+    right.set(xticks=range(len(short)), yticks=range(len(short)), yticklabels=short, title="Flagged by both")
+    right.set_xticks(range(len(short)), short, rotation=35, ha="right")
+    right.grid(False)
+    return fig
+
+
+def score_histograms(pool, bounds, spoiled=None):
+    """One histogram a score with its threshold; what would be dropped lies in the tinted half.
+
+    pool: columns named in bounds; bounds: {column: ("<=" | ">=", value)}; spoiled: bool a row, planted faults
+    """
+    spoiled = np.zeros(len(pool), bool) if spoiled is None else np.asarray(spoiled, bool)
+    fig, axes = style.figure(3.8, rows=2, columns=3)
+    for axis, (column, (direction, bound)) in zip(axes.flat, bounds.items(), strict=False):
+        scores = pool[column].to_numpy(float)
+        log = column == "sharpness"
+        values = np.log10(np.maximum(scores, 1e-2)) if log else scores
+        limit = np.log10(bound) if log and bound > 0 else bound
+        low, high = min(values.min(), limit), max(values.max(), limit)
+        margin = 0.04 * (high - low or 1)
+        bins = np.linspace(low - margin, high + margin, 25)
+        groups = [values[~spoiled], values[spoiled]]
+        axis.hist(groups, bins, stacked=True, color=[NEUTRAL, DROPPED], label=["ordinary", "planted fault"])
+        side = (bins[0], limit) if direction == ">=" else (limit, bins[-1])
+        axis.axvspan(*side, color=DROPPED, alpha=0.08, lw=0)
+        axis.axvline(limit, color=INK, lw=1.2, ls="--")
+        axis.set(title=LABELS[column], xlim=(bins[0], bins[-1]))
+        axis.annotate(f"{direction} {bound:.4g}", (limit, 1.0), xycoords=("data", "axes fraction"), fontsize=7.5, va="top",
+                      ha="left" if limit < bins.mean() else "right", xytext=(3 if limit < bins.mean() else -3, -2),
+                      textcoords="offset points")
+        axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axis.margins(y=0.2)
+        if log:
+            ticks = np.arange(np.ceil(bins[0]), np.floor(bins[-1]) + 1)
+            axis.set_xticks(ticks, [f"$10^{{{int(t)}}}$" for t in ticks])
+    for axis in axes.flat[len(bounds):]:
+        axis.set_visible(False)
+    if spoiled.any():
+        axes.flat[0].legend(loc="center right")
+    fig.supylabel("pictures", fontsize=9)
+    return fig
+
+
+def planted_faults(pool, kept, kinds, rejected_kinds):
+    """For each planted fault: how many, how many are no candidates, and what caught them.
+
+    pool, kept: rows of the raw pool; kinds: the label of each row ("good" or a fault); rejected_kinds: Counter-like
+    {fault: {step: n}} of what never reached the pool
+    """
+    detectors = [column for column in kept if column != "candidate"]
+    kinds, rows = pd.Series(list(kinds), index=kept.index), []
+    for kind in sorted(set(kinds) | set(rejected_kinds), key=lambda k: (k == "good", k)):
+        here, before = kept[kinds == kind], rejected_kinds.get(kind, {})
+        caught = [f"{step} {n}" for step, n in before.items()]
+        caught += [f"{d} {int((~here[d]).sum())}" for d in detectors if (~here[d]).any()]
+        planted = len(here) + sum(before.values())
+        dropped = int((~here.candidate).sum()) + sum(before.values())
+        rows.append((kind, planted, dropped, dropped / planted, ", ".join(caught)))
+    return pd.DataFrame(rows, columns=["planted", "pictures", "dropped", "share dropped", "caught by"]).round(3)
+
+
+def deduplication_cost(measured):
+    """Seconds to find all near pairs against the number of hashes.  measured: columns hashes, seconds, method"""
+    fig, axis = style.figure(2.9, width=5.4)
+    for (method, rows), colour in zip(measured.groupby("method", sort=False), (KEPT, DROPPED), strict=False):
+        axis.loglog(rows.hashes, rows.seconds, "o-", color=colour, label=method, ms=4)
+        axis.annotate(f"{rows.seconds.iloc[-1]:.2g} s", (rows.hashes.iloc[-1], rows.seconds.iloc[-1]), xytext=(5, 0),
+                      textcoords="offset points", va="center", fontsize=8, color=colour)
+    n = measured.hashes.to_numpy(float)
+    line = np.array([n.min(), n.max()])
+    start = measured[measured.hashes == n.min()].seconds.min()
+    axis.loglog(line, start * line / line[0], ":", color=MUTED, label="slope 1 (linear)")
+    axis.loglog(line, start * (line / line[0]) ** 2, "--", color=MUTED, lw=1, label="slope 2 (all pairs)")
+    axis.set(xlabel="hashes of 64 bits", ylabel="seconds, one core", title="All pairs within 6 bits")
+    axis.set_xlim(right=line[1] * 2.2)
+    axis.legend()
+    return fig

@@ -1,0 +1,22 @@
+"""Figures as files that come out the same byte for byte."""
+import io
+
+from PIL import Image
+
+from pixverve_lib.kit.style import DPI, MUTED
+
+MOST_BYTES = 300_000  # of a figure that goes into the repository
+
+
+def png(fig, footer=""):
+    """The figure as PNG bytes; one full of photographs is reduced to 256 colours when it is above MOST_BYTES."""
+    if footer:
+        fig.supxlabel(footer, x=0.995, ha="right", fontsize=7, color=MUTED)
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    if buffer.tell() <= MOST_BYTES:
+        return buffer.getvalue()
+    image = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,66 @@
+"""Every exhibit of the paper, and ours: who emits it, what draws it, what file it becomes. `emit` alone writes figures/."""
+import json
+from dataclasses import dataclass
+from pkgutil import resolve_name
+
+import pandas as pd
+from IPython.display import Image
+
+from pixverve_lib.exhibits.files import png
+from pixverve_lib.kit import provenance, style
+from pixverve_lib.kit.artefacts import write_bytes_atomically
+
+KINDS = ("measured", "transcribed", "drawn")
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """function: "module:name" below pixverve_lib.exhibits; it returns a Figure or a DataFrame. stem: of its files."""
+
+    notebook: str
+    function: str
+    stem: str
+    kind: str
+
+
+EXHIBITS = {
+    "Fig. 4": Exhibit("01_curation", "curation:detector_examples", "fig_04_detectors", "measured"),
+    "Tab. 1a": Exhibit("01_curation", "curation:pool_sizes", "tab_01a_pools", "measured"),
+    "Attrition": Exhibit("01_curation", "curation:attrition", "ours_01_attrition", "measured"),
+    "Detector scores": Exhibit("01_curation", "curation:score_histograms", "ours_01_scores", "measured"),
+    "Planted faults": Exhibit("01_curation", "curation:planted_faults", "ours_01_planted", "measured"),
+    "Deduplication": Exhibit("01_curation", "curation:deduplication_cost", "ours_01_deduplication", "measured"),
+}
+
+
+def emit(run, name, **frames):
+    """Make one exhibit from frames, write it and its provenance, and return what the notebook shows.
+
+    A figure becomes STEM.png, a table STEM.csv and STEM.md; STEM.json beside them says where it comes from.
+    Raises KeyError for an unknown exhibit, ValueError when another notebook owns it.
+    """
+    exhibit = EXHIBITS[name]
+    if exhibit.notebook != run.notebook:
+        raise ValueError(f"{name} is emitted by {exhibit.notebook}, not by {run.notebook} (exhibits/registry.py)")
+    made = resolve_name(f"pixverve_lib.exhibits.{exhibit.function}")(**frames)
+    if isinstance(made, pd.DataFrame):
+        files = _write_table(run, exhibit, name, made)
+    else:
+        files = [f"{exhibit.stem}.png"]
+        write_bytes_atomically(run.figures / files[0], png(made, style.footer(run)))
+    about = provenance.describe(run) | {"exhibit": name, "kind": exhibit.kind, "files": files}
+    write_bytes_atomically(run.figures / f"{exhibit.stem}.json", json.dumps(about, indent=1).encode())
+    return made if isinstance(made, pd.DataFrame) else Image(filename=str(run.figures / files[0]), width=900)
+
+
+def _write_table(run, exhibit, name, table):
+    write_bytes_atomically(run.figures / f"{exhibit.stem}.csv", table.to_csv(index=False).encode())
+    body = table.to_markdown(index=False, missingval="–")
+    text = f"**{name}** ({style.footer(run) or 'budget paper'})\n\n{body}\n"
+    write_bytes_atomically(run.figures / f"{exhibit.stem}.md", text.encode())
+    return [f"{exhibit.stem}.csv", f"{exhibit.stem}.md"]
+
+
+def show(figure):
+    """A look that is no exhibit: the figure as the notebook shows it, written nowhere."""
+    return Image(data=png(figure), width=900)

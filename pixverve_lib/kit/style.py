@@ -1,0 +1,40 @@
+"""How figures look, in one place: sizes, colours, footers.
+
+Nobody else sets rcParams or a figsize.
+"""
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+WIDTH = 7.2  # inches, the text width of a page
+DPI = 144
+INK, MUTED, GRID = "#22262e", "#6b7280", "#e5e7eb"
+KEPT, DROPPED, NEUTRAL, ACCENT = "#1d7f5f", "#c2412d", "#5b7fa6", "#d69a2d"
+RC = {
+    "font.size": 9, "font.family": "DejaVu Sans", "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.labelsize": 9,
+    "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK, "xtick.color": MUTED, "ytick.color": MUTED,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": GRID, "axes.axisbelow": True,
+    "legend.frameon": False, "legend.fontsize": 8, "figure.dpi": DPI, "savefig.dpi": DPI, "svg.hashsalt": "pixverve",
+    "figure.facecolor": "white", "lines.linewidth": 1.6,
+}  # fmt: skip
+mpl.rcParams.update(RC)  # here and nowhere else
+
+
+def figure(height, width=WIDTH, rows=1, columns=1, **options):
+    """A styled figure and its axes.  height, width: inches; options: of Figure.subplots"""
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots(rows, columns, **options)
+
+
+def picture_axis(axis, rgb, title="", colour=INK):
+    """An axis that shows a picture and nothing else."""
+    axis.imshow(rgb, interpolation="antialiased")
+    axis.set_title(title, fontsize=8, color=colour, fontweight="normal")
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def footer(run):
+    """What a figure says about the run it comes from; a figure of the `paper` budget says nothing."""
+    return "" if run.budget == "paper" else f"PixVerve-Repro, budget {run.name}, seed {run.seed}"

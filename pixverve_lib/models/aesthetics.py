@@ -1,0 +1,106 @@
+"""Aesthetic predictors of Sec. 3.1.2: LAION's (S_L), ArtiMuse (S_A), and the classical scores that stand in for them.
+
+A predictor is loaded once a process from its name: `laion:HEAD`, `artimuse:FOLDER`, `classical-colour`,
+`classical-composition`. It takes a picture shrunk to THUMBNAIL and returns one number.
+"""
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from pixverve_lib.imaging import appeal
+
+THUMBNAIL = 512  # pixels, long side; both predictors shrink further to 224 and 448
+LAION_CLIP = ("ViT-L-14", "openai")  # the features that LAION's head was trained on
+LAION_WIDTHS = (1024, 128, 64, 16, 1)  # sac+logos+ava1-l14-linearMSE: linear layers without activations
+
+
+class WeightsMissing(RuntimeError):
+    """A predictor whose weights or package are not on this machine; the message says what to get."""
+
+
+def laion_head(width):
+    """LAION's regression head on unit-length CLIP features: its layers sit at 0, 2, 4, 6, 7, dropouts between."""
+    from torch import nn
+    a, b, c, d, e = LAION_WIDTHS
+    return nn.Sequential(nn.Linear(width, a), nn.Dropout(0.2), nn.Linear(a, b), nn.Dropout(0.2), nn.Linear(b, c),
+                         nn.Dropout(0.1), nn.Linear(c, d), nn.Linear(d, e))
+
+
+def load_laion(head, clip=LAION_CLIP):
+    """S_L: CLIP image feature, normalised, through the head read from a .pth or .safetensors file.
+
+    clip: (open_clip architecture, pretrained tag or weight file). Raises WeightsMissing.
+    """
+    path = Path(head).expanduser()
+    if not path.is_file():
+        raise WeightsMissing(f"no head at {path}; put sac+logos+ava1-l14-linearMSE.pth there")
+    import open_clip
+    import torch
+    from safetensors.torch import load_file
+    try:
+        model, _, prepare = open_clip.create_model_and_transforms(clip[0], pretrained=clip[1])
+    except Exception as error:  # each hub client fails in its own way when offline
+        raise WeightsMissing(f"CLIP {clip[0]} ({clip[1]}) is not in the cache and cannot be downloaded: {error}") from error
+    state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    regress = laion_head(model.visual.output_dim)
+    regress.load_state_dict({key.removeprefix("layers."): value for key, value in state.items()})
+    return partial(_laion_score, model.eval(), prepare, regress.eval())
+
+
+def _laion_score(model, prepare, regress, thumbnail):
+    import torch
+    from PIL import Image
+    with torch.inference_mode():
+        feature = model.encode_image(prepare(Image.fromarray(thumbnail))[None], normalize=True)
+        return float(regress(feature))
+
+
+def load_artimuse(folder):
+    """S_A: ArtiMuse needs its authors' package `artimuse` on the path and its checkpoint in `folder`. Raises WeightsMissing."""
+    try:
+        from artimuse.internvl.model.internvl_chat.modeling_artimuse import InternVLChatModel
+    except ImportError as error:
+        raise WeightsMissing("ArtiMuse's package is not importable; put the src folder of its repository on PYTHONPATH") from error
+    if not Path(folder).expanduser().is_dir():
+        raise WeightsMissing(f"no ArtiMuse checkpoint in {folder}; download it and name its folder there")
+    import torch
+    from transformers import AutoTokenizer
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = InternVLChatModel.from_pretrained(str(folder), torch_dtype=torch.bfloat16).eval().to(device)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=False)
+    return partial(_artimuse_score, model, tokenizer, device)
+
+
+def _artimuse_score(model, tokenizer, device, thumbnail):
+    import torch
+    from torchvision.transforms import functional as F
+    pixels = F.resize(F.to_tensor(thumbnail), [448, 448], F.InterpolationMode.BICUBIC, antialias=True)
+    pixels = F.normalize(pixels, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))[None].to(device, torch.bfloat16)
+    settings = {"max_new_tokens": 8, "do_sample": False, "pad_token_id": tokenizer.eos_token_id}
+    return float(model.score(device, tokenizer, pixels, settings))
+
+
+@lru_cache
+def load(name) -> Callable[[np.ndarray], float]:
+    """The predictor of that name.  Raises WeightsMissing, and ValueError for an unknown name."""
+    kind, _, where = name.partition(":")
+    if name == "classical-colour":
+        return appeal.colour_and_light
+    if name == "classical-composition":
+        return appeal.composition
+    if kind == "laion":
+        return load_laion(where)
+    if kind == "artimuse":
+        return load_artimuse(where)
+    raise ValueError(f"unknown aesthetic predictor {name!r}: laion:HEAD, artimuse:FOLDER, classical-colour, classical-composition")
+
+
+def available(wanted, stand_in):
+    """The wanted predictor if it loads, else the stand-in.  Returns (name, one line to print: "" or why)."""
+    try:
+        load(wanted)
+    except WeightsMissing as missing:
+        return stand_in, f"{wanted.partition(':')[0]}: {missing}. Its place is taken by `{stand_in}`, which is not the same thing."
+    return wanted, ""
