@@ -55,7 +55,7 @@ def test_what_leaves_the_folder_or_is_no_file_is_refused_with_its_reason(tmp_pat
     [("missing", "is no folder"), ("empty", "no pictures below"), ("packed", "unpack its 1 archives"),
      (" , ", "pexels:"), ("ultrahr-100k:", "after the colon"), ("synthesized:many", "whole number"),
      ("flickr:cats", "pexels:")],
-)  # fmt: skip
+)
 def test_a_source_that_cannot_be_opened_is_one_clear_line(tmp_path, monkeypatch, spec, hint):
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
@@ -91,7 +91,7 @@ def test_metadata_that_climbs_out_or_is_broken_is_counted_and_the_rest_goes_on(t
     assert sorted(one.reason for one in missed) == [
         "1 entries name a picture that is not there", "2 entries cannot be read",
         "4 entries have a file_name that leaves the folder",
-    ]  # fmt: skip
+    ]
 
 
 def test_specs_are_chained_and_a_new_prefix_is_one_line(tmp_path, monkeypatch):

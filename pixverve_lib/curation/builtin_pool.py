@@ -110,12 +110,12 @@ def _derive(path, recipe):
     elif recipe.kind in COPIES:
         rgb = reading.read_rgb(original)
         changed = {"reencoded": lambda: rgb, "resized": lambda: damage.resized(rgb, 0.99),
-                   "cropped": lambda: damage.cropped(rgb, 0.03)}[recipe.kind]()  # fmt: skip
+                   "cropped": lambda: damage.cropped(rgb, 0.03)}[recipe.kind]()
         reading.write_jpeg(path, changed, 80)
     else:
         absurd = b"P6 100000 100000 255\n"
         data = {"truncated": original.read_bytes()[:200_000], "empty": b"", "absurd": absurd,
-                "text": b"This is a web page that says: 404 Not Found\n"}[recipe.kind]  # fmt: skip
+                "text": b"This is a web page that says: 404 Not Found\n"}[recipe.kind]
         write_bytes_atomically(path, data)
 
 
@@ -125,11 +125,13 @@ def open_builtin(budget, seed, cache):
     folder = Path(cache) / f"scenes-v{VERSION}"
     folder.mkdir(parents=True, exist_ok=True)
     derived = [r for r in recipes if r.kind in COPIES + BROKEN]
-    for label, some in (("drawing scenes", [r for r in recipes if r not in derived]), ("copying and breaking some", derived)):
-        result = map_pictures(draw_file, [folder / r.name for r in some], folder / "progress", version=VERSION, label=label,
+    for label, some in (("drawing scenes", [r for r in recipes if r not in derived]), ("copying and breaking some",
+                                                                                       derived)):
+        result = map_pictures(draw_file, [folder / r.name for r in some], folder / "progress", version=VERSION,
+                              label=label,
                               shard_size=16, timeout=900)
         if (failed := result[result.status != "ok"]).size:
-            raise RuntimeError(f"{len(failed)} built-in pictures could not be drawn, the first because of: {failed.reason.iloc[0]}")
+            raise RuntimeError(f"{len(failed)} built-in pictures were not drawn; the first: {failed.reason.iloc[0]}")
     return (_picture(folder / r.name, r, i) for i, r in enumerate(recipes))
 
 

@@ -15,7 +15,8 @@ def thumbs(paths):
 def for_detectors(pool, kept, bounds):
     """Rows for Fig. 4.  Returns columns dimension, verdict, score, path, thumb; a side without a picture has no row.
 
-    Discarded: of the pictures that the fewest other detectors flag, the worst. Qualified: a candidate from the middle of
+    Discarded: of the pictures that the fewest other detectors flag,
+    the worst. Qualified: a candidate from the middle of
     the field. No picture is shown twice while there are others.
     """
     columns = _score_columns(bounds)
@@ -23,13 +24,15 @@ def for_detectors(pool, kept, bounds):
     rows, shown = [], set()
     for dimension in DETECTORS:
         column, direction = columns[dimension]
-        order = pool.assign(flags=flags, seen=pool.index.isin(shown), badness=pool[column] * (1 if direction == "<=" else -1))
+        order = pool.assign(flags=flags, seen=pool.index.isin(shown),
+                            badness=pool[column] * (1 if direction == "<=" else -1))
         worst = order[~kept[dimension]].sort_values(["seen", "flags", "badness"], ascending=[True, True, False])
         middle = order[kept.candidate].sort_values(["seen", "badness"], kind="stable")
         fresh = int((~middle.seen).sum())
         found = {"discarded": worst.index[:1], "qualified": middle.index[fresh // 2:][:1]}
         shown |= {i for index in found.values() for i in index}
-        rows += [(dimension, verdict, pool.loc[i, column], pool.loc[i, "path"]) for verdict in found for i in found[verdict]]
+        rows += [(dimension, verdict, pool.loc[i, column], pool.loc[i, "path"])
+                 for verdict, index in found.items() for i in index]
     frame = pd.DataFrame(rows, columns=["dimension", "verdict", "score", "path"])
     return frame.assign(thumb=thumbs(frame.path))
 

@@ -19,7 +19,7 @@ VERSION = "1"  # change it when a number below changes: finished shards are then
 COLUMNS = (
     "path", "status", "reason", "height", "width", "bytes", "sha256", "tier", "hash_0", "hash_1", "hash_2", "exposure",
     "sharpness", "flatness", "flatness_800", "entropy", "aesthetics_l", "aesthetics_a",
-)  # fmt: skip
+)
 
 
 class TooSmall(Exception):
@@ -60,4 +60,4 @@ def inspect(path, predictor_l, predictor_a):
         "entropy": statistics.entropy_bits(histogram),
         "aesthetics_l": aesthetics.load(predictor_l)(small),
         "aesthetics_a": aesthetics.load(predictor_a)(small),
-    }  # fmt: skip
+    }

@@ -83,7 +83,7 @@ def _make_session() -> requests.Session:
     retry = Retry(
         total=5, backoff_factor=1, backoff_max=60, retry_after_max=600, status_forcelist=(429, 500, 502, 503, 504),
         raise_on_status=False,
-    )  # fmt: skip
+    )
     session = requests.Session()
     session.mount("https://", HTTPAdapter(max_retries=retry))
     session.mount("http://", HTTPAdapter(max_retries=retry))

@@ -209,7 +209,7 @@ class Pexels(PhotoSite):
         return {
             "id": str(hit["id"]), "height": hit["height"], "width": hit["width"], "author": hit["photographer"],
             "page": hit["url"], "url": hit["src"]["original"], "announce": "", "caption": hit.get("alt") or "",
-        }  # fmt: skip
+        }
 
 
 class Unsplash(PhotoSite):
@@ -227,7 +227,7 @@ class Unsplash(PhotoSite):
             "id": str(hit["id"]), "height": hit["height"], "width": hit["width"], "author": hit["user"]["name"],
             "page": hit["links"]["html"], "url": hit["urls"].get("raw") or hit["urls"]["full"],
             "announce": hit["links"]["download_location"], "caption": hit.get("alt_description") or "",
-        }  # fmt: skip
+        }
 
 
 def _why(error: Exception) -> str:

@@ -33,7 +33,7 @@ PRESETS = {
     # Supp. 2.1 has no exposure and no sharpness detector, but Q-Align > 4.0, which needs weights that are not here.
     "ultraflux": Preset(np.inf, -np.inf, "flatness_800", c.ULTRAFLUX_FLAT_MAX_FRACTION, c.ULTRAFLUX_ENTROPY_MIN, None,
                         ("aesthetics_a",), c.ULTRAFLUX_ARTIMUSE_KEEP_FRACTION),
-}  # fmt: skip
+}
 
 
 def best_share(scores, share):
@@ -49,7 +49,8 @@ def thresholds(pool, preset):
     """The bound on each score for this pool.  Returns {column: (direction, bound)}, direction "<=" or ">="."""
     p = PRESETS[preset]
     entropy = p.entropy_min if p.entropy_keep is None else best_share(pool.entropy, p.entropy_keep)
-    bounds = {"exposure": ("<=", p.exposure_max), "sharpness": (">=", p.sharpness_min), p.flat_column: ("<=", p.flat_max),
+    bounds = {"exposure": ("<=", p.exposure_max), "sharpness": (">=", p.sharpness_min), p.flat_column: ("<=",
+                                                                                                        p.flat_max),
               "entropy": (">=", entropy)}
     return bounds | {column: (">=", best_share(pool[column], p.aesthetic_keep)) for column in p.aesthetic_columns}
 
@@ -67,7 +68,7 @@ def decide(pool, preset="pixverve"):
         "exposure": passes["exposure"], "sharpness": passes["sharpness"], "flatness": passes[p.flat_column],
         "content richness": passes["entropy"],
         "aesthetics": np.logical_or.reduce([passes[column] for column in p.aesthetic_columns]),
-    }, index=pool.index)  # fmt: skip
+    }, index=pool.index)
     return kept.assign(candidate=kept.all(axis=1))
 
 

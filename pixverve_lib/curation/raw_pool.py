@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 from pixverve_lib.curation import builtin_pool, deduplication, inspection
-from pixverve_lib.curation.sources import SOURCES, Picture, SourceError, open_source
 from pixverve_lib.curation.screening import wanted
+from pixverve_lib.curation.sources import SOURCES, Picture, SourceError, open_source
 from pixverve_lib.kit.artefacts import POOL
 from pixverve_lib.kit.parallel import map_pictures
 from pixverve_lib.models import aesthetics
 
 LAION_HEAD = "sac+logos+ava1-l14-linearMSE.pth"
-MEMORY_LIMIT = 8 * 2**30  # bytes a picture may need; the largest that is read at all (2^30 pixels) needs 3 for its pixels
+MEMORY_LIMIT = 8 * 2**30  # bytes a picture may need; the largest that is read at all (2^30 pixels) needs 3 GiB
 SHARD = 64  # pictures
 
 
@@ -25,7 +25,7 @@ def collect(run):
         missed.append((thing.name, f"source: {thing.kind}", thing.reason))
 
     if not run.images and run.budget == "paper":
-        raise SourceError("budget paper needs real pictures: IMAGES=folder, or sources such as IMAGES='pexels:mountain lake,"
+        raise SourceError("budget paper needs real pictures: IMAGES=folder, or IMAGES='pexels:mountain lake,"
                           f"aesthetic-train-v2:/data/V2'; known: {', '.join(SOURCES)}")
     if run.images:
         found = list(open_source(run.images, run.cache, wanted, report))
@@ -64,15 +64,15 @@ def assemble(pictures, inspected, predictors):
     good = inspected[inspected.status == "ok"].astype({f"hash_{i}": "int64" for i in range(3)} | {"bytes": "int64"})
     duplicates = deduplication.find_duplicates(good)
     bad = inspected[inspected.status != "ok"]
-    steps = bad.reason.str.startswith("too small").map({True: "resolution screen", False: "unreadable"})
+    steps = ["resolution screen" if reason.startswith("too small") else "unreadable" for reason in bad.reason]
     gone = duplicates[duplicates.kind != ""]
-    reasons = gone.kind + " copy of " + gone.duplicate_of.map(lambda path: Path(path).name)
+    reasons = [f"{row.kind} copy of {Path(row.duplicate_of).name}" for row in gone.itertuples()]
     rejected = pd.concat([
         pd.DataFrame({"path": bad.path, "step": steps, "reason": bad.reason}),
         pd.DataFrame({"path": good.loc[gone.index, "path"], "step": "duplicate", "reason": reasons}),
-    ]).sort_index()  # fmt: skip
+    ]).sort_index()
     pool = good[duplicates.kind == ""].merge(pictures, on="path")
-    pool = pool.assign(id=pool.sha256.str[:16], predictors=" + ".join(predictors))
+    pool = pool.assign(id=pool.sha256.astype(str).str[:16], predictors=" + ".join(predictors))
     pool = pool.astype({"height": "int64", "width": "int64"})
     return pool[list(POOL)], rejected.reset_index(drop=True), gone.assign(path=good.loc[gone.index, "path"])
 

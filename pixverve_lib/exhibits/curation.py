@@ -6,17 +6,19 @@ from matplotlib.ticker import MaxNLocator
 from pixverve_lib.kit import style
 from pixverve_lib.kit.style import DROPPED, INK, KEPT, MUTED, NEUTRAL
 
+SYNTHESIZED = 5000  # Tab. 1: "300,316 (5,000 Synthesized Images)"
 LABELS = {
     "exposure": "too dark or too bright (share)", "sharpness": "variance of the Laplacian",
-    "flatness": "textureless patches (share)", "flatness_800": "textureless at 800 (share)", "entropy": "entropy (bits)",
+    "flatness": "textureless patches (share)", "flatness_800": "textureless at 800 (share)",
+    "entropy": "entropy (bits)",
     "aesthetics_l": "aesthetics $S_L$", "aesthetics_a": "aesthetics $S_A$",
-}  # fmt: skip
+}
 
 
 def contact_sheet(thumbs, titles, columns=6, colours=None):
     """Pictures in rows.  thumbs: list of H W 3 uint8, titles: one each, colours: of the titles"""
     rows = max(1, -(-len(thumbs) // columns))
-    fig, axes = style.figure(1.35 * rows + 0.1, rows=rows, columns=columns, squeeze=False)
+    fig, axes = style.figure(1.3 * rows, rows=rows, columns=columns, squeeze=False)
     for i, axis in enumerate(axes.flat):
         if i < len(thumbs):
             style.picture_axis(axis, thumbs[i], titles[i], colours[i] if colours else INK)
@@ -31,6 +33,8 @@ def detector_examples(examples):
     examples: columns dimension, verdict ("discarded" | "qualified"), score, thumb. A missing example stays empty.
     Colours are the usual way round (red discarded, green qualified), not as in the caption of the paper (M16).
     """
+    if examples.empty:
+        return _nothing()
     dimensions = list(dict.fromkeys(examples.dimension))
     fig, axes = style.figure(2.75, rows=2, columns=len(dimensions), squeeze=False)
     for column, dimension in enumerate(dimensions):
@@ -48,6 +52,14 @@ def detector_examples(examples):
     return fig
 
 
+def _nothing():
+    """In place of a figure of an empty pool."""
+    fig, axis = style.figure(0.7)
+    axis.text(0.5, 0.5, "No picture reached the raw pool: see what was rejected, and why.", ha="center", va="center")
+    axis.set_axis_off()
+    return fig
+
+
 def _framed(thumb, aspect=4 / 3):
     """The middle of a picture at a common aspect, so that a row of them lines up."""
     height, width = thumb.shape[:2]
@@ -61,19 +73,23 @@ def pool_sizes(measured, published):
 
     measured: {"raw": n, "candidate": n, "synthesized": n}; published: the table of the paper as numbers
     """
-    raw, candidate = (float(published[published.columns[-1]].iloc[i]) for i in (0, 1))
-    rows = [
-        ("Raw Data Pool", raw, measured["raw"], np.nan, np.nan),
-        ("of which synthesized", 5000, measured["synthesized"], 5000 / raw, measured["synthesized"] / measured["raw"]),
-        ("Candidate Data Pool", candidate, measured["candidate"], candidate / raw, measured["candidate"] / measured["raw"]),
-    ]
-    frame = pd.DataFrame(rows, columns=["subset", "published", "measured", "published share", "measured share"])
+    printed = dict(zip(published["resulting_subset"], published["scale"], strict=True))
+    frame = pd.DataFrame({
+        "subset": ["Raw Data Pool", "of which synthesized", "Candidate Data Pool"],
+        "published": [printed["Raw Data Pool"], SYNTHESIZED, printed["Candidate Data Pool"]],
+        "measured": [measured["raw"], measured["synthesized"], measured["candidate"]],
+    }).astype({"published": int})
+    for column in ("published", "measured"):
+        whole = frame[column].iloc[0]
+        frame[f"{column} share"] = frame[column] / whole if whole else np.nan
     frame["difference of shares"] = frame["measured share"] - frame["published share"]
     return frame.round(4)
 
 
 def attrition(waterfall, overlaps, raw):
     """What each detector takes away, in the paper's order, and which detectors flag the same pictures."""
+    if raw == 0:
+        return _nothing()
     fig, (left, right) = style.figure(2.9, columns=2, width_ratios=(1.35, 1))
     names, counts = ["raw pool", *waterfall.detector], [raw, *waterfall.left]
     rows = np.arange(len(names))[::-1]
@@ -100,6 +116,8 @@ def score_histograms(pool, bounds, spoiled=None):
 
     pool: columns named in bounds; bounds: {column: ("<=" | ">=", value)}; spoiled: bool a row, planted faults
     """
+    if pool.empty:
+        return _nothing()
     spoiled = np.zeros(len(pool), bool) if spoiled is None else np.asarray(spoiled, bool)
     fig, axes = style.figure(3.8, rows=2, columns=3)
     for axis, (column, (direction, bound)) in zip(axes.flat, bounds.items(), strict=False):
@@ -116,7 +134,8 @@ def score_histograms(pool, bounds, spoiled=None):
         axis.axvspan(*side, color=DROPPED, alpha=0.08, lw=0)
         axis.axvline(limit, color=INK, lw=1.2, ls="--")
         axis.set(title=LABELS[column], xlim=(bins[0], bins[-1]))
-        axis.annotate(f"{direction} {bound:.4g}", (limit, 1.0), xycoords=("data", "axes fraction"), fontsize=7.5, va="top",
+        axis.annotate(f"{direction} {bound:.4g}", (limit, 1.0), xycoords=("data", "axes fraction"), fontsize=7.5,
+                      va="top",
                       ha="left" if limit < bins.mean() else "right", xytext=(3 if limit < bins.mean() else -3, -2),
                       textcoords="offset points")
         axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))

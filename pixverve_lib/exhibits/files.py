@@ -8,15 +8,16 @@ from pixverve_lib.kit.style import DPI, MUTED
 MOST_BYTES = 300_000  # of a figure that goes into the repository
 
 
-def png(fig, footer=""):
-    """The figure as PNG bytes; one full of photographs is reduced to 256 colours when it is above MOST_BYTES."""
+def png(fig, footer="", most_bytes=MOST_BYTES):
+    """The figure as PNG bytes; one full of photographs is reduced to 256 colours when it is above most_bytes."""
     if footer:
         fig.supxlabel(footer, x=0.995, ha="right", fontsize=7, color=MUTED)
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    if buffer.tell() <= MOST_BYTES:
+    if buffer.tell() <= most_bytes:
         return buffer.getvalue()
-    image = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT,
+                                                       dither=Image.Dither.FLOYDSTEINBERG)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Every exhibit of the paper, and ours: who emits it, what draws it, what file it becomes. `emit` alone writes figures/."""
+"""Every exhibit: who emits it, what draws it, what file it becomes. `emit` alone writes figures/."""
 import json
 from dataclasses import dataclass
 from pkgutil import resolve_name
@@ -63,4 +63,4 @@ def _write_table(run, exhibit, name, table):
 
 def show(figure):
     """A look that is no exhibit: the figure as the notebook shows it, written nowhere."""
-    return Image(data=png(figure), width=900)
+    return Image(data=png(figure, most_bytes=3_000_000), width=900)

@@ -14,7 +14,7 @@ def _saturating(value, half):
 
 
 def colourfulness(rgb):
-    """Hasler and Suesstrunk 2003 (Human Vision and Electronic Imaging VIII), their M: 0 for gray, above 100 for vivid."""
+    """M of Hasler and Suesstrunk 2003 (Human Vision and Electronic Imaging VIII): 0 for gray, above 100 for vivid."""
     r, g, b = (rgb[..., c].astype(np.float32) for c in range(3))
     rg, yb = r - g, 0.5 * (r + g) - b
     return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
@@ -24,7 +24,8 @@ def colour_and_light(thumbnail):
     """Vivid colour, contrast, and a mean tone that is neither dark nor pale.  thumbnail: H W 3 uint8  # [1, 10]"""
     gray = cv2.cvtColor(thumbnail, cv2.COLOR_RGB2GRAY).astype(np.float32)
     tone = 1 - abs(float(gray.mean()) - 118) / 137
-    return 1 + 9 * (0.45 * _saturating(colourfulness(thumbnail), 30) + 0.35 * _saturating(float(gray.std()), 30) + 0.2 * tone)
+    return 1 + 9 * (0.45 * _saturating(colourfulness(thumbnail), 30) + 0.35 * _saturating(float(gray.std()),
+                                                                                          30) + 0.2 * tone)
 
 
 def composition(thumbnail):

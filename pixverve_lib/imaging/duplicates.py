@@ -13,7 +13,7 @@ MAX_RADIUS = 2 * BANDS - 1  # of eight or more differing bits, each band could h
 
 
 def perceptual_hashes(thumbnail):
-    """DCT hashes of the whole picture and of its centres.  thumbnail: H W 3 uint8, about 256 px  # len(CENTRES) uint64"""
+    """DCT hashes of the picture and of its centres.  thumbnail: H W 3 uint8, about 256 px  # len(CENTRES) uint64"""
     height, width = thumbnail.shape[:2]
     hashes = []
     for share in CENTRES:

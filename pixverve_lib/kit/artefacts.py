@@ -27,7 +27,7 @@ class Artefact:
 POOL = (
     "id", "path", "source", "licence", "author", "page", "caption", "height", "width", "bytes", "tier", "exposure",
     "sharpness", "flatness", "flatness_800", "entropy", "aesthetics_l", "aesthetics_a", "predictors",
-)  # fmt: skip
+)
 ARTEFACTS: dict[str, Artefact] = {
     "raw_pool": Artefact("01_curation", POOL),
     "candidate_pool": Artefact("01_curation", POOL),

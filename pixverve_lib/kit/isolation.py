@@ -41,7 +41,7 @@ class Job:
     driver: int
 
 
-def row(path: str, status: str, reason: str, record: Mapping = {}) -> str:  # noqa: B006 (never changed)
+def row(path: str, status: str, reason: str, record: Mapping | tuple = ()) -> str:
     """One record as a JSON line. Raises TypeError for values that are neither plain nor NumPy's."""
     head = {"path": _encodable(path), "status": status, "reason": _encodable(reason)}
     return json.dumps(head | dict(record) | head, default=_plain)
@@ -81,7 +81,8 @@ def _limited(memory_limit: int | None) -> Iterator[None]:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     used = int(ADDRESS_SPACE.read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + memory_limit, hard))
+    limit = used + memory_limit if hard == resource.RLIM_INFINITY else min(used + memory_limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     try:
         yield
     finally:

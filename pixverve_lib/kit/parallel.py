@@ -40,10 +40,10 @@ def map_pictures(measure: Callable[..., dict], paths: Sequence[str | os.PathLike
     Work is kept under `folder/<digest>/`, the digest being that of the function's name, `options`, `version` (change it
     when the measurement changes), the shard size, and the manifest with each local file's size and time. A finished
     picture is a line of `shard-00012.jsonl`, a finished shard is `shard-00012.parquet`; the same call resumes from both
-    after kill -9, any other call starts in its own subfolder.
+    after kill -9, any other call starts in its own subfolder. What was rejected or quarantined is finished, too.
 
-    `n_jobs` defaults to the environment's PIXVERVE_JOBS, else to all cores. With `address` (or RAY_ADDRESS) the workers
-    are Ray actors spread over that cluster; the paths must mean the same on every node.
+    `n_jobs` defaults to the environment's PIXVERVE_JOBS, else to all cores, of the cluster with `address` (or
+    RAY_ADDRESS): then the workers are Ray actors spread over its nodes, and the paths must mean the same on each.
 
     Raises ValueError for a function that workers cannot import, TypeError for options that `measure` does not take,
     RuntimeError when workers die without finishing one picture, and DiskFull.

@@ -16,7 +16,10 @@ class BadParameter(ValueError):
 
 @dataclass(frozen=True)
 class Run:
-    """What a notebook needs to know about where it is. `images` is "" (built-in scenes), a full path, or PREFIX:ARGUMENT."""
+    """What a notebook needs to know about where it is.
+
+    `images` is "" (built-in scenes), the full path of a folder, or PREFIX:ARGUMENT.
+    """
 
     notebook: str
     budget: str

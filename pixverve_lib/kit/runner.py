@@ -173,7 +173,7 @@ def _value(text: str) -> object:
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--budget", default=REFERENCE, help=" | ".join(BUDGETS))
-    common.add_argument("--images", default="", help="a folder of pictures, or a source such as pexels:QUERY, instead of the built-in scenes")
+    common.add_argument("--images", default="", help="instead of the built-in scenes: a folder, or pexels:QUERY")
     common.add_argument("--seed", default=0, type=int)
     parser = argparse.ArgumentParser(prog="python -m pixverve_lib.kit.runner", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -10,12 +10,13 @@ DPI = 144
 INK, MUTED, GRID = "#22262e", "#6b7280", "#e5e7eb"
 KEPT, DROPPED, NEUTRAL, ACCENT = "#1d7f5f", "#c2412d", "#5b7fa6", "#d69a2d"
 RC = {
-    "font.size": 9, "font.family": "DejaVu Sans", "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.labelsize": 9,
+    "font.size": 9, "font.family": "DejaVu Sans", "axes.titlesize": 9.5, "axes.titleweight": "bold",
+    "axes.labelsize": 9,
     "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK, "xtick.color": MUTED, "ytick.color": MUTED,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": GRID, "axes.axisbelow": True,
     "legend.frameon": False, "legend.fontsize": 8, "figure.dpi": DPI, "savefig.dpi": DPI, "svg.hashsalt": "pixverve",
     "figure.facecolor": "white", "lines.linewidth": 1.6,
-}  # fmt: skip
+}
 mpl.rcParams.update(RC)  # here and nowhere else
 
 

@@ -42,8 +42,9 @@ def load_laion(head, clip=LAION_CLIP):
     try:
         model, _, prepare = open_clip.create_model_and_transforms(clip[0], pretrained=clip[1])
     except Exception as error:  # each hub client fails in its own way when offline
-        raise WeightsMissing(f"CLIP {clip[0]} ({clip[1]}) is not in the cache and cannot be downloaded: {error}") from error
-    state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+        raise WeightsMissing(f"no CLIP {clip[0]} ({clip[1]}) in the cache, none to be had: {error}") from error
+    state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu",
+                                                                             weights_only=True)
     regress = laion_head(model.visual.output_dim)
     regress.load_state_dict({key.removeprefix("layers."): value for key, value in state.items()})
     return partial(_laion_score, model.eval(), prepare, regress.eval())
@@ -58,11 +59,11 @@ def _laion_score(model, prepare, regress, thumbnail):
 
 
 def load_artimuse(folder):
-    """S_A: ArtiMuse needs its authors' package `artimuse` on the path and its checkpoint in `folder`. Raises WeightsMissing."""
+    """S_A: needs its authors' package `artimuse` on the path, its checkpoint in `folder`. Raises WeightsMissing."""
     try:
         from artimuse.internvl.model.internvl_chat.modeling_artimuse import InternVLChatModel
     except ImportError as error:
-        raise WeightsMissing("ArtiMuse's package is not importable; put the src folder of its repository on PYTHONPATH") from error
+        raise WeightsMissing("its package is not importable; put its repository's src on PYTHONPATH") from error
     if not Path(folder).expanduser().is_dir():
         raise WeightsMissing(f"no ArtiMuse checkpoint in {folder}; download it and name its folder there")
     import torch
@@ -94,7 +95,7 @@ def load(name) -> Callable[[np.ndarray], float]:
         return load_laion(where)
     if kind == "artimuse":
         return load_artimuse(where)
-    raise ValueError(f"unknown aesthetic predictor {name!r}: laion:HEAD, artimuse:FOLDER, classical-colour, classical-composition")
+    raise ValueError(f"{name!r} is none of laion:HEAD, artimuse:FOLDER, classical-colour, classical-composition")
 
 
 def available(wanted, stand_in):
@@ -102,5 +103,6 @@ def available(wanted, stand_in):
     try:
         load(wanted)
     except WeightsMissing as missing:
-        return stand_in, f"{wanted.partition(':')[0]}: {missing}. Its place is taken by `{stand_in}`, which is not the same thing."
+        who = wanted.partition(":")[0]
+        return stand_in, f"{who}: {missing}. Its place is taken by `{stand_in}`, which is not the same thing."
     return wanted, ""

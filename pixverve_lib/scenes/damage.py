@@ -2,12 +2,11 @@
 import cv2
 import numpy as np
 
-
 SHADOWS = 0.008  # linear light that a sensor no longer tells from black
 
 
 def exposed(rgb, stops):
-    """Over- or under-exposed: light multiplied by 2^stops, clipped at white; below SHADOWS all is black.  # H W C uint8"""
+    """Over- or under-exposed by `stops`: clipped at white, and black below SHADOWS.  # H W C uint8"""
     light = (np.arange(256) / 255) ** 2.2 * 2.0**stops - (SHADOWS if stops < 0 else 0)
     return cv2.LUT(rgb, (255 * np.clip(light, 0, 1) ** (1 / 2.2)).astype(np.uint8))
 
@@ -27,7 +26,9 @@ def shaken(rgb, length):
 def flat(height, width, seed):
     """Almost nothing: an empty wall in soft light, and the noise of a sensor."""
     rng = np.random.default_rng(seed)
-    coarse = np.array((1.0, 0.97, 0.9), np.float32) * cv2.resize(rng.uniform(20, 235, (3, 4)).astype(np.float32), (width, height), None, 0, 0, cv2.INTER_CUBIC)[..., None]
+    coarse = np.array((1.0, 0.97, 0.9), np.float32) * cv2.resize(rng.uniform(20, 235, (3, 4)).astype(np.float32),
+                                                                 (width, height), None, 0, 0, cv2.INTER_CUBIC)[...,
+                                                                                                               None]
     for top in range(0, height, 256):
         rows = coarse[top:top + 256]
         rows += rng.normal(0, 3, rows.shape).astype(np.float32)

@@ -8,6 +8,7 @@ from pixverve_lib.scenes.textures import NUMBER
 from pixverve_lib.scenes.things import pair
 
 LAYOUTS = ("landscape", "still life", "street", "foliage", "night")
+FRUITS = (("apple", "red"), ("apple", "green"), ("orange", "orange"), ("plum", "violet"), ("lemon", "yellow"))
 # mood: sky top, sky at the horizon, haze, sun colour, its height (-1 top of the light's arc), ambient share, exposure
 MOODS = {
     "midday": ("#2f66a5", "#bcd6e6", "#bccfdb", "#fffaf0", -0.75, 0.38, 1.25),
@@ -46,7 +47,8 @@ def _hills(scene, rng, horizon, count=3):
     material, (near, near2) = "foliage", pair(str(rng.choice(["green", "green", "ochre"])))
     for i in range(count):
         fog = 0.72 - 0.24 * i
-        scene.add(RIDGE, FLAT, 0, horizon - 0.075 + 0.03 * i, rng.uniform(0.25, 0.7), rng.uniform(0.1, 0.26) * (1 - 0.25 * i),
+        scene.add(RIDGE, FLAT, 0, horizon - 0.075 + 0.03 * i, rng.uniform(0.25, 0.7),
+                  rng.uniform(0.1, 0.26) * (1 - 0.25 * i),
                   0.6 * near, 0.7 * near2, material=NUMBER["stone" if i == 0 else material], relief=0.22, fog=fog,
                   bend=rng.uniform(0.45, 0.56), seed=int(rng.integers(1, 999)))
 
@@ -55,9 +57,11 @@ def _landscape(scene, rng):
     horizon, aspect = rng.uniform(0.36, 0.52), scene.aspect
     _sky(scene, rng, horizon)
     _hills(scene, rng, horizon)
-    ground, material = [("green", "grass"), ("ochre", "grass"), ("green", "foliage"), ("ochre", "stone")][rng.integers(4)]
+    ground, material = [("green", "grass"), ("ochre", "grass"), ("green", "foliage"), ("ochre",
+                                                                                       "stone")][rng.integers(4)]
     tones = pair(ground)
-    scene.add(GROUND, FLAT, aspect * rng.uniform(0.3, 0.7), horizon, 0.5, 9, 0.8 * tones[0], tones[1], relief=0.34, fog=0.45,
+    scene.add(GROUND, FLAT, aspect * rng.uniform(0.3, 0.7), horizon, 0.5, 9, 0.8 * tones[0], tones[1], relief=0.34,
+              fog=0.45,
               material=NUMBER[material], seed=int(rng.integers(1, 9)))
     if rng.random() < 0.55:
         _lake(scene, rng, horizon)
@@ -90,7 +94,8 @@ def _lake(scene, rng, horizon):
     n = scene.begin("lake", "blue", "water", horizon + 0.05)
     x, y = scene.aspect * rng.uniform(0.2, 0.8), horizon + rng.uniform(0.06, 0.12)
     half_width = rng.uniform(0.45, 0.8)
-    scene.add(ELLIPSE, FLAT, x, y, 1.02 * half_width, 0.053, *pair("ochre"), relief=0.3, fog=0.3, material=NUMBER["stone"])
+    scene.add(ELLIPSE, FLAT, x, y, 1.02 * half_width, 0.053, *pair("ochre"), relief=0.3, fog=0.3,
+              material=NUMBER["stone"])
     scene.add(ELLIPSE, FLAT, x, y, half_width, 0.05, linear(low) * 0.75, linear(top) * 0.9, relief=0.28, fog=0.15,
               material=NUMBER["water"], instance=n, seed=5)
 
@@ -99,11 +104,13 @@ def _still_life(scene, rng):
     aspect, edge = scene.aspect, rng.uniform(0.5, 0.6)
     wall = str(rng.choice(["grey", "ochre", "green", "blue", "brown"]))
     tones = pair(wall)
-    scene.add(BOX, FLAT, aspect / 2, 0.5, 3, 3, 0.45 * tones[0], 0.55 * tones[1], relief=0.16, material=NUMBER["plaster"], seed=7)
+    scene.add(BOX, FLAT, aspect / 2, 0.5, 3, 3, 0.45 * tones[0], 0.55 * tones[1], relief=0.16,
+              material=NUMBER["plaster"], seed=7)
     lit = aspect * (0.5 + 0.3 * np.sign(scene.towards_light))
     scene.add(ELLIPSE, GLOW, lit, 0.2, 1.1, 0.8, tones[1] * 1.2, softness=1.0, opacity=0.45)
     wood, wood2 = pair("brown")
-    scene.add(GROUND, FLAT, aspect / 2, edge, 0.35, 9, 1.3 * wood, 1.5 * wood2, relief=0.25, material=NUMBER["wood"], seed=3,
+    scene.add(GROUND, FLAT, aspect / 2, edge, 0.35, 9, 1.3 * wood, 1.5 * wood2, relief=0.25, material=NUMBER["wood"],
+              seed=3,
               bend=rng.uniform(2.2, 3.2))
     scene.add(ELLIPSE, GLOW, aspect / 2, edge, 2.2, 0.05, (0, 0, 0), softness=1.0, opacity=0.5)
     xs = np.linspace(0.14, 0.86, 5) + rng.uniform(-0.04, 0.04, 5)
@@ -112,7 +119,7 @@ def _still_life(scene, rng):
         _stand(scene, rng, aspect * x, y)
     for x in np.sort(rng.uniform(0.08, 0.92, int(rng.integers(4, 8)))):
         y = rng.uniform(edge + 0.18, 0.96)
-        name, colour = [("apple", "red"), ("apple", "green"), ("orange", "orange"), ("plum", "violet"), ("lemon", "yellow")][rng.integers(5)]
+        name, colour = FRUITS[rng.integers(len(FRUITS))]
         things.fruit(scene, aspect * x, y, rng.uniform(0.05, 0.075) * (0.7 + 0.5 * y), name, colour)
 
 
@@ -131,7 +138,8 @@ def _stand(scene, rng, x, y):
         for _ in range(int(rng.integers(5, 9))):
             dx, dy = rng.normal(0, 0.055), rng.normal(0, 0.04)
             things.flower(scene, x + dx, y - 1.35 * size + dy, rng.uniform(0.04, 0.06), hue, stem=0.4 * size)
-    things.vessel(scene, x, y, size, "bottle" if kind == "bottle" else "vase", colour, "metal" if kind == "bottle" else "plaster")
+    things.vessel(scene, x, y, size, "bottle" if kind == "bottle" else "vase", colour,
+                  "metal" if kind == "bottle" else "plaster")
 
 
 def _street(scene, rng):
@@ -155,9 +163,11 @@ def _street(scene, rng):
         size = 0.03 + 0.4 * depth
         things.lamp(scene, aspect / 2 + rng.choice((-1, 1)) * (0.05 + 1.1 * depth), foot + 0.01, 1.6 * size, night, fog)
         if rng.random() < 0.7:
-            things.tree(scene, aspect / 2 - (0.07 + 1.35 * depth) * rng.choice((-1, 1)), foot + 0.012, 2.4 * size, fog=fog)
+            things.tree(scene, aspect / 2 - (0.07 + 1.35 * depth) * rng.choice((-1, 1)), foot + 0.012, 2.4 * size,
+                        fog=fog)
         if rng.random() < 0.75:
-            things.car(scene, aspect / 2 + rng.choice((-1, 1)) * (0.02 + 0.6 * depth), foot + 0.03 + 0.3 * depth, 0.5 * size,
+            things.car(scene, aspect / 2 + rng.choice((-1, 1)) * (0.02 + 0.6 * depth), foot + 0.03 + 0.3 * depth,
+                       0.5 * size,
                        str(rng.choice(["red", "blue", "white", "black", "yellow"])), fog)
 
 
@@ -165,15 +175,18 @@ def _road(scene, horizon):
     """Tarmac between kerbs with a broken line, narrowing to the horizon."""
     middle, depth = scene.aspect / 2, 1 - horizon
     for half_width, tone, relief in ((0.86, 0.55, 0.25), (0.8, 0.2, 0.25)):
-        scene.add(BOX, FLAT, middle, horizon + depth / 2, half_width, depth / 2, *(tone * t for t in pair("grey")), bend=1.0,
+        scene.add(BOX, FLAT, middle, horizon + depth / 2, half_width, depth / 2, *(tone * t for t in pair("grey")),
+                  bend=1.0,
                   relief=relief, fog=0.12, material=NUMBER["stone"], seed=4)
     for near in (0.06, 0.14, 0.26, 0.42, 0.62, 0.88):
-        scene.add(BOX, FLAT, middle, horizon + depth * near, 0.018 * near, 0.06 * near * depth, *pair("white"), bend=0.12,
+        scene.add(BOX, FLAT, middle, horizon + depth * near, 0.018 * near, 0.06 * near * depth, *pair("white"),
+                  bend=0.12,
                   relief=0.3, fog=0.4 * (1 - near), material=NUMBER["stone"])
 
 
 def _stars(scene, rng, horizon):
-    for x, y, brightness in zip(rng.uniform(0, scene.aspect, 260), rng.uniform(0, horizon, 260), rng.pareto(1.5, 260), strict=True):
+    for x, y, brightness in zip(rng.uniform(0, scene.aspect, 260), rng.uniform(0, horizon, 260), rng.pareto(1.5, 260),
+                                strict=True):
         size = 0.0006 * (1 + min(2.0, brightness))
         scene.add(ELLIPSE, GLOW, x, y, size, size, linear("#dfe6ff") * min(2.0, 0.3 + brightness), softness=0.9)
     x, y = scene.aspect * rng.uniform(0.15, 0.85), rng.uniform(0.1, 0.25)
@@ -190,7 +203,8 @@ def _night(scene, rng):
     _sky(scene, rng, horizon)
     _stars(scene, rng, horizon)
     _hills(scene, rng, horizon)
-    scene.add(GROUND, FLAT, scene.aspect / 2, horizon, 0.25, 9, *pair("green"), relief=0.34, fog=0.3, material=NUMBER["grass"], seed=2)
+    scene.add(GROUND, FLAT, scene.aspect / 2, horizon, 0.25, 9, *pair("green"), relief=0.34, fog=0.3,
+              material=NUMBER["grass"], seed=2)
     for y in np.sort(rng.uniform(horizon + 0.03, 0.9, 7)):
         near = (y - horizon) / (1 - horizon)
         x = scene.aspect * rng.uniform(0.05, 0.95)
@@ -205,16 +219,18 @@ def _foliage(scene, rng):
     aspect = scene.aspect
     green, green2 = pair(str(rng.choice(["green", "green", "green", "ochre", "brown"])))
     green2 = 0.6 * green2 + 0.4 * pair(str(rng.choice(["green", "yellow", "ochre", "red"])))[1]
-    scene.add(BOX, FLAT, aspect / 2, 0.5, 3, 3, 0.12 * green, 0.2 * green2, relief=0.4, material=NUMBER["foliage"], seed=5)
-    count = 1100
-    sizes = 1 / np.sqrt(rng.uniform(1 / 0.2**2, 1 / 0.02**2, count))
+    scene.add(BOX, FLAT, aspect / 2, 0.5, 3, 3, 0.12 * green, 0.2 * green2, relief=0.4, material=NUMBER["foliage"],
+              seed=5)
+    count = 900
+    sizes = 1 / np.sqrt(rng.uniform(1 / 0.2**2, 1 / 0.023**2, count))
     xs, ys = rng.uniform(-0.05, aspect + 0.05, count), rng.uniform(-0.05, 1.05, count)
     lean = rng.uniform(0, 2 * np.pi)
     thing_at = set(rng.choice(np.arange(count // 2, count), int(rng.integers(3, 7)), replace=False).tolist())
     for i in range(count):
         near = i / count
         gain = (0.35 + 0.75 * near) * rng.uniform(0.75, 1.2)
-        things.leaf(scene, xs[i], ys[i], sizes[i], lean + rng.normal(0, 0.9), (gain * green, gain * green2 * rng.uniform(0.9, 1.2)),
+        things.leaf(scene, xs[i], ys[i], sizes[i], lean + rng.normal(0, 0.9), (gain * green,
+                                                                               gain * green2 * rng.uniform(0.9, 1.2)),
                     int(rng.integers(99)))
         if i in thing_at:
             _among_leaves(scene, rng, min(max(xs[i], 0.1), aspect - 0.1), min(max(ys[i], 0.1), 0.9))
@@ -222,7 +238,8 @@ def _foliage(scene, rng):
 
 def _among_leaves(scene, rng, x, y):
     if rng.random() < 0.5:
-        things.flower(scene, x, y, rng.uniform(0.06, 0.13), str(rng.choice(["red", "yellow", "violet", "white", "pink"])))
+        things.flower(scene, x, y, rng.uniform(0.06, 0.13), str(rng.choice(["red", "yellow", "violet", "white",
+                                                                            "pink"])))
     else:
         things.fruit(scene, x, y, rng.uniform(0.03, 0.06), "berry", str(rng.choice(["red", "violet", "black"])))
 

@@ -7,6 +7,7 @@ from pixverve_lib.scenes.textures import SIDE, STEP
 
 WRAP = SIDE - 1
 COMPILED = numba.njit(error_model="numpy")
+INLINED = numba.njit(error_model="numpy", inline="always")  # calls by the pixel cost a third of the time
 WALL, GLASS, LIT_GLASS, FRAME = 0, 1, 2, 3
 
 
@@ -98,7 +99,8 @@ def facade(u, v, row, pixels):
     i, j = int(math.floor(a)), int(math.floor(b))
     a, b = a - i, b - j
     if 0.22 < a < 0.78 and 0.2 < b < 0.8:
-        if min(a - 0.22, 0.78 - a) < 0.04 or min(b - 0.2, 0.8 - b) < 0.04 or abs(a - 0.5) < 0.02 or abs(b - 0.45) < 0.02:
+        if min(a - 0.22, 0.78 - a) < 0.04 or min(b - 0.2,
+                                                 0.8 - b) < 0.04 or abs(a - 0.5) < 0.02 or abs(b - 0.45) < 0.02:
             return FRAME, 0.8
         chance = hashed(i, j, seed)
         return (LIT_GLASS if chance < row.softness else GLASS), 0.35 + 0.5 * (1 - b) + 0.3 * chance

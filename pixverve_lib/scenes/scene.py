@@ -8,7 +8,7 @@ from pixverve_lib.scenes.shapes import shadow, shape
 
 @dataclass(frozen=True)
 class Instance:
-    """One thing in a scene. `depth` grows towards the eye; box and mask are measured from the drawn picture (truth.py)."""
+    """One thing in a scene. `depth` grows towards the eye; box and mask are measured from the drawing (truth.py)."""
 
     name: str
     colour: str

@@ -8,9 +8,10 @@ ROW = np.dtype(
     + [(name, np.float64) for name in (
         "x", "y", "half_width", "half_height", "cos", "sin", "red", "green", "blue", "red2", "green2", "blue2",
         "softness", "opacity", "relief", "fog", "bend")]
-)  # fmt: skip
+)
 LIGHT = np.dtype([(name, np.float64) for name in (
-    "x", "y", "z", "ambient", "exposure", "grain", "haze_red", "haze_green", "haze_blue", "sun_red", "sun_green", "sun_blue")])
+    "x", "y", "z", "ambient", "exposure", "grain", "haze_red", "haze_green", "haze_blue", "sun_red", "sun_green",
+    "sun_blue")])
 
 
 def linear(colour):
@@ -24,9 +25,9 @@ def shape(kind, shade, x, y, half_width, half_height, colour, colour2=None, *, a
           windows=0):
     """One row of the table.
 
-    colour, colour2: linear light; the material's coarse relief mixes between them. softness: width of the edge as a share
-    of the half size (0: one antialiased pixel). relief: contrast of the material. bend: the kind's own number (taper of a
-    box, raggedness of a blob, roughness of a ridge, cloudiness of a sky, boards of a ground).
+    colour, colour2: linear light; the material's coarse relief mixes between them. softness: width of the edge as a
+    share of the half size (0: one antialiased pixel). relief: contrast of the material. bend: the kind's own number
+    (taper of a box, raggedness of a blob, roughness of a ridge, cloudiness of a sky, boards of a ground).
     windows: of a facade, 100 x columns + rows; its softness is then the share of them that is lit.
     """
     colour2 = colour if colour2 is None else colour2
@@ -36,4 +37,5 @@ def shape(kind, shade, x, y, half_width, half_height, colour, colour2=None, *, a
 
 def shadow(x, y, half_width, half_height, opacity=0.5, angle=0.0):
     """A soft dark ellipse, cast by what stands above it."""
-    return shape(ELLIPSE, GLOW, x, y, half_width, half_height, (0, 0, 0.002), softness=0.8, opacity=opacity, angle=angle)
+    return shape(ELLIPSE, GLOW, x, y, half_width, half_height, (0, 0, 0.002), softness=0.8, opacity=opacity,
+                 angle=angle)

@@ -1,6 +1,7 @@
 """Materials: periodic 512-px tiles of surface detail, each a small dead-leaves or 1/f field of its own.
 
-The renderer samples a tile at several scales, eight times apart, so that a surface shows real detail at one pixel and at
+The renderer samples a tile at several scales, eight times apart,
+so that a surface shows real detail at one pixel and at
 one thousand. Dead leaves (occluding shapes with radii distributed as r^-3) give the power spectrum of natural images,
 about f^-2 (Lee, Mumford and Huang 2001, Int. J. Comput. Vis. 41).
 """
@@ -17,7 +18,7 @@ NUMBER = {name: number for number, name in enumerate(MATERIALS)}
 
 @numba.njit(cache=True)
 def _dead_leaves(seed, smallest, largest, stretch, spread, relief):
-    """Front-to-back disks of radius ~ r^-3 on a torus; `relief` shades each from its lit (upper left) to its far side."""
+    """Front-to-back disks of radius ~ r^-3 on a torus; `relief` shades each from its lit upper left to its far side."""
     np.random.seed(seed)
     tile = np.zeros((SIDE, SIDE), np.float32)
     empty = np.ones((SIDE, SIDE), np.bool_)

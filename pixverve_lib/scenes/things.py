@@ -2,8 +2,18 @@
 import numpy as np
 
 from pixverve_lib.scenes.shapes import (
-    BLOB, BOX, CYLINDER, ELLIPSE, FACADE, FLAT, GLOW, LEAF, LEAFY, SPHERE, linear,
-)  # fmt: skip
+    BLOB,
+    BOX,
+    CYLINDER,
+    ELLIPSE,
+    FACADE,
+    FLAT,
+    GLOW,
+    LEAF,
+    LEAFY,
+    SPHERE,
+    linear,
+)
 from pixverve_lib.scenes.textures import NUMBER
 
 COLOURS = {
@@ -11,7 +21,7 @@ COLOURS = {
     "green": ("#3f6b24", "#6f8f36"), "blue": ("#2a4f86", "#4a76b0"), "violet": ("#5b3a78", "#8660a8"),
     "white": ("#c9c4b8", "#e6e2d8"), "brown": ("#5a3d26", "#7d5a38"), "grey": ("#66645f", "#8f8c85"),
     "black": ("#1c1b1b", "#34322f"), "pink": ("#b5647a", "#d894a4"), "ochre": ("#a8793a", "#c79c58"),
-}  # fmt: skip
+}
 
 
 def pair(colour):
@@ -53,7 +63,8 @@ def rock(scene, x, y, size, colour="grey", fog=0.0):
     rng, n = scene.rng, scene.begin("rock", colour, "stone", y)
     scene.add_shadow(x, y, 0.9 * size, 0.22 * size, 0.6)
     for dx, dy, scale in ((-0.35, -0.25, 0.7), (0.4, -0.2, 0.62), (0.0, -0.35, 0.85)):
-        scene.add(BLOB, SPHERE, x + dx * size, y + dy * size, scale * size, 0.75 * scale * size, *_wobble(rng, pair(colour)),
+        scene.add(BLOB, SPHERE, x + dx * size, y + dy * size, scale * size, 0.75 * scale * size, *_wobble(rng,
+                                                                                                          pair(colour)),
                   bend=0.45, relief=0.22, material=NUMBER["stone"], fog=fog, seed=int(rng.integers(99)), instance=n)
 
 
@@ -76,7 +87,8 @@ def building(scene, x, foot, half_width, height, colour, windows, lit, fog):
     seed = int(rng.integers(1, 99))
     plaster = tuple(0.55 * tone + 0.45 * tone.mean() for tone in _wobble(rng, pair(colour)))
     scene.add(BOX, FACADE, x, foot - height / 2, half_width, height / 2, *plaster, relief=0.14,
-              windows=100 * windows[0] + windows[1], softness=lit, material=NUMBER["plaster"], fog=fog, seed=seed, instance=n)
+              windows=100 * windows[0] + windows[1], softness=lit, material=NUMBER["plaster"], fog=fog, seed=seed,
+              instance=n)
     trim = tuple(0.7 * tone for tone in pair(colour))
     scene.add(BOX, FLAT, x, foot - height, 1.03 * half_width, 0.018 * height, *trim, relief=0.15, fog=fog,
               material=NUMBER["stone"], seed=seed, instance=n)
@@ -90,7 +102,8 @@ def lamp(scene, x, y, size, lit, fog=0.0):
     if lit:
         scene.add(ELLIPSE, GLOW, x, y - size, 0.55 * size, 0.55 * size, linear("#ffb45a"), softness=1.6, opacity=0.35)
     tone = linear("#ffe2a8") * 3 if lit else linear("#d8d8d0")
-    scene.add(ELLIPSE, GLOW if lit else SPHERE, x, y - size, 0.05 * size, 0.06 * size, tone, softness=0.2 if lit else 0.0,
+    scene.add(ELLIPSE, GLOW if lit else SPHERE, x, y - size, 0.05 * size, 0.06 * size, tone,
+              softness=0.2 if lit else 0.0,
               instance=n)
 
 
@@ -102,11 +115,13 @@ def car(scene, x, y, size, colour, fog=0.0):
               material=NUMBER["metal"], fog=fog, instance=n)
     scene.add(BOX, FLAT, x, y - 0.6 * size, 0.52 * size, 0.14 * size, linear("#20303c"), linear("#5a7080"), bend=0.45,
               relief=0.1, material=NUMBER["cloud"], fog=fog, instance=n)
-    scene.add(BOX, FLAT, x, y - 0.31 * size, size, 0.19 * size, *paint, bend=0.05, relief=0.03, material=NUMBER["metal"],
+    scene.add(BOX, FLAT, x, y - 0.31 * size, size, 0.19 * size, *paint, bend=0.05, relief=0.03,
+              material=NUMBER["metal"],
               fog=fog, instance=n)
     for side in (-0.58, 0.58):
         for radius, tone in ((0.2, "black"), (0.1, "grey")):
-            scene.add(ELLIPSE, SPHERE, x + side * size, y - 0.15 * size, radius * size, radius * size, *pair(tone), relief=0.2,
+            scene.add(ELLIPSE, SPHERE, x + side * size, y - 0.15 * size, radius * size, radius * size, *pair(tone),
+                      relief=0.2,
                       material=NUMBER["stone"], fog=fog, instance=n)
 
 
@@ -116,7 +131,8 @@ def fruit(scene, x, y, size, name, colour):
     scene.add_shadow(x, y, 1.1 * size, 0.2 * size, 0.75)
     scene.add(ELLIPSE, SPHERE, x, y - 0.9 * size, size, 0.93 * size, *_wobble(rng, pair(colour)), relief=0.1,
               material=NUMBER["peel"], seed=int(rng.integers(99)), instance=n)
-    scene.add(BOX, CYLINDER, x + 0.05 * size, y - 1.85 * size, 0.03 * size, 0.17 * size, *pair("brown"), angle=0.2, relief=0.2,
+    scene.add(BOX, CYLINDER, x + 0.05 * size, y - 1.85 * size, 0.03 * size, 0.17 * size, *pair("brown"), angle=0.2,
+              relief=0.2,
               material=NUMBER["wood"], instance=n)
 
 
@@ -144,7 +160,8 @@ def book(scene, x, y, size, colour, thickness=0.12):
     scene.add_shadow(x, y, size, 0.06 * size, 0.7)
     scene.add(BOX, FLAT, x, y - thickness * size, size, thickness * size, *pair(colour), relief=0.12,
               material=NUMBER["fabric"], seed=seed, instance=n)
-    scene.add(BOX, FLAT, x + 0.04 * size * np.sign(scene.towards_light), y - 0.96 * thickness * size, 0.97 * size, 0.68 * thickness * size, *pair("white"), relief=0.2,
+    scene.add(BOX, FLAT, x + 0.04 * size * np.sign(scene.towards_light), y - 0.96 * thickness * size, 0.97 * size,
+              0.68 * thickness * size, *pair("white"), relief=0.2,
               material=NUMBER["metal"], seed=seed, instance=n)
 
 
@@ -154,7 +171,8 @@ def leaf(scene, x, y, size, angle, tones, seed, instance=-1, fog=0.0):
     offset = 0.22 * size
     scene.add(LEAF, GLOW, x - offset * scene.towards_light, y + 0.8 * offset, 1.05 * size, 1.15 * width, (0, 0, 0.001),
               softness=0.7, opacity=0.6, angle=angle)
-    scene.add(LEAF, LEAFY, x, y, size, width, *tones, angle=angle, relief=0.11, material=NUMBER["peel"], fog=fog, seed=seed,
+    scene.add(LEAF, LEAFY, x, y, size, width, *tones, angle=angle, relief=0.11, material=NUMBER["peel"], fog=fog,
+              seed=seed,
               instance=instance)
 
 
@@ -169,5 +187,6 @@ def flower(scene, x, y, size, colour, stem=0.0):
         angle = 2 * np.pi * i / petals + rng.uniform(-0.1, 0.1)
         leaf(scene, x + 0.55 * size * np.cos(angle), y + 0.55 * size * np.sin(angle), 0.5 * size, angle,
              _wobble(rng, pair(colour)), int(rng.integers(99)), n)
-    scene.add(BLOB, SPHERE, x, y, 0.27 * size, 0.27 * size, *pair("yellow" if colour != "yellow" else "brown"), bend=0.3,
+    scene.add(BLOB, SPHERE, x, y, 0.27 * size, 0.27 * size, *pair("yellow" if colour != "yellow" else "brown"),
+              bend=0.3,
               relief=0.3, material=NUMBER["stone"], seed=3, instance=n)

@@ -10,14 +10,16 @@ LEAST_AREA = 4e-4  # a thing that shows less of itself than this share of the pi
 
 PLACES = (("upper left", "top", "upper right"), ("left", "centre", "right"), ("lower left", "bottom", "lower right"))
 MOOD_WORDS = {
-    "midday": "under a clear midday light", "morning": "in the pale light of the morning", "overcast": "under a grey sky",
+    "midday": "under a clear midday light", "morning": "in the pale light of the morning",
+    "overcast": "under a grey sky",
     "sunset": "in the warm light of the setting sun", "night": "at night",
-}  # fmt: skip
+}
 SOFT = ("still life", "foliage")  # layouts without a sky: their light is only warm or cool
 LAYOUT_WORDS = {
-    "landscape": "A wide landscape", "still life": "A still life on a wooden table", "street": "A street seen along its middle",
+    "landscape": "A wide landscape", "still life": "A still life on a wooden table",
+    "street": "A street seen along its middle",
     "foliage": "A close-up of dense foliage", "night": "A view",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def _place(box):
 
 
 def visible(scene, owners=None):
-    """The instances that can be seen, nearest first.  owners: a map from render.owners, else one is drawn at TRUTH_HEIGHT."""
+    """The instances that can be seen, nearest first.  owners: from render.owners, else drawn at TRUTH_HEIGHT."""
     if owners is None:
         owners = render.owners(scene, TRUTH_HEIGHT, round(TRUTH_HEIGHT * scene.aspect))
     height, width = owners.shape
@@ -64,7 +66,7 @@ def mask(owners, number):
 def relations(seen):
     """True statements (subject number, "left of" | "above" | "in front of", object number).
 
-    Left of and above: the boxes do not overlap along that axis. In front of: the boxes overlap and the subject is nearer.
+    Left of and above: the boxes do not overlap along that axis. In front of: they overlap and the subject is nearer.
     """
     found = []
     for a in seen:
@@ -105,8 +107,8 @@ def long_caption(scene, seen):
     """Every visible thing with its colour, surface and place, then up to six relations between the largest ones."""
     sentences = [short_caption(scene, seen)]
     for s in sorted(seen, key=lambda s: -s.area):
-        sentences.append(f"{_phrase(s).capitalize()} with a {s.material} surface stands at the {s.place} of the picture, "
-                         f"covering about {max(1, round(100 * s.area))} percent of it.")
+        sentences.append(f"{_phrase(s).capitalize()} with a {s.material} surface stands at the {s.place} of it, "
+                         f"covering about {max(1, round(100 * s.area))} percent of the picture.")
     named = {s.number: f"the {s.colour} {s.name} at the {s.place}" for s in sorted(seen, key=lambda s: -s.area)[:8]}
     told = [r for r in relations(seen) if r[0] in named and r[2] in named][:6]
     sentences += [f"{named[a].capitalize()} is {relation} {named[b]}." for a, relation, b in told]
