@@ -52,8 +52,8 @@ distclean: clean ## remove the environment .venv as well
 
 # The only step that needs the package index. Redone when the lock has changed.
 $(VENV)/installed: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || { \
-		echo "Python 3.11 or 3.12 is needed, this is $$($(PYTHON) --version); try: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, this is $$($(PYTHON) --version); try: make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { \
 		rm -rf $(VENV); echo "cannot make $(VENV); on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing requirements.lock into $(VENV) (a few minutes, several GB, once)"

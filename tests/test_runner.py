@@ -43,8 +43,8 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write_notebook(home, name, code, reads="", writes=""):
-    tagged = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+def write_notebook(home, name, code, reads="", writes="", parameters=PARAMETERS):
+    tagged = new_code_cell(parameters, metadata={"tags": ["parameters"]})
     header = new_markdown_cell(f"# {name}\n**Reads** {reads} **Writes** {writes}")
     cells = [header, tagged, new_markdown_cell("## Sec. 1 The step"), new_code_cell(code)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -78,15 +78,29 @@ def test_notebooks_run_in_order_and_only_those_that_need_it(home, capsys):
     assert first.endswith("[notebook changed]") and second.endswith("[artefact numbers changed]")
 
     (home / "figures/smoke/tab_1.csv").unlink()
+    _, (first, second, *_) = reproduce(capsys)
+    assert "skipped" in first and "[figures/smoke/tab_1.csv is gone]" in second
+    assert (home / "figures/smoke/tab_1.csv").read_text() == "0"
+
+
+def test_another_seed_is_another_run_and_a_parameter_of_one_notebook_is_undone_by_the_next_run(home, capsys):
+    write_pair(home)
+    reproduce(capsys)
     _, (first, second, *_) = reproduce(capsys, "--seed", "7")
-    assert "[parameter seed changed]" in first and "parameter seed changed" in second
-    assert "figures/smoke/tab_1.csv is gone" in second and (home / "figures/smoke/tab_1.csv").read_text() == "7"
+    assert "[first run]" in first and (home / "figures/smoke-seed7/tab_1.csv").read_text() == "7"
+    assert (home / "figures/smoke/tab_1.csv").read_text() == "0"
+    write_notebook(home, "01_first", WRITE, writes="`numbers`", parameters=f"{PARAMETERS}\nextra = 1  # any")
+    reproduce(capsys)
+    assert runner.main(["notebook", "01", "--budget", "smoke", "-p", "extra", "2"]) == 0
+    capsys.readouterr()
+    _, (first, *_) = reproduce(capsys)
+    assert "[parameter extra is gone]" in first
 
 
 def test_an_executed_notebook_carries_its_provenance_and_its_html(home, capsys):
     write_notebook(home, "01_first", 'import os\nprint("a\\rb", os.getcwd(), os.environ["HF_HUB_OFFLINE"], flush=True)')
     assert runner.main(["notebook", "01", "--budget", "smoke", "--seed", "3"]) == 0
-    folder = home / "runs/smoke/01_first"
+    folder = home / "runs/smoke-seed3/01_first"
     assert sorted(file.name for file in folder.iterdir()) == ["01_first.html", "01_first.ipynb", "01_first.json"]
     about = json.loads((folder / "01_first.json").read_text())
     assert about["budget"] == "smoke" and about["seed"] == 3 and about["packages"]["numpy"] and about["machine"]["cpu"]

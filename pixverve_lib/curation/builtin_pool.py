@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from pixverve_lib.curation.sources import Picture
 from pixverve_lib.imaging import reading
@@ -54,6 +55,12 @@ def parse(path):
     if found is None or found[1].replace("-", " ") not in layouts.LAYOUTS:
         return None
     return Recipe(found[1].replace("-", " "), int(found[2]), int(found[3]), int(found[4]), found[5])
+
+
+def kinds(paths):
+    """The kind of each picture; "good" for every file that is not of the built-in pool.  # Series of str"""
+    recipes = [parse(path) for path in paths]
+    return pd.Series([recipe.kind if recipe else "good" for recipe in recipes], dtype=str)
 
 
 def plan(budget, seed=0):

@@ -151,20 +151,17 @@ def score_histograms(pool, bounds, spoiled=None):
     return fig
 
 
-def planted_faults(pool, kept, kinds, rejected_kinds):
+def planted_faults(kept, lost):
     """For each planted fault: how many, how many are no candidates, and what caught them.
 
-    pool, kept: rows of the raw pool; kinds: the label of each row ("good" or a fault); rejected_kinds: Counter-like
-    {fault: {step: n}} of what never reached the pool
+    kept: rows of the raw pool, a bool a detector, `candidate`, and `kind` ("good" or a fault); lost: columns kind, step
     """
-    detectors = [column for column in kept if column != "candidate"]
-    kinds, rows = pd.Series(list(kinds), index=kept.index), []
-    for kind in sorted(set(kinds) | set(rejected_kinds), key=lambda k: (k == "good", k)):
-        here, before = kept[kinds == kind], rejected_kinds.get(kind, {})
-        caught = [f"{step} {n}" for step, n in before.items()]
-        caught += [f"{d} {int((~here[d]).sum())}" for d in detectors if (~here[d]).any()]
-        planted = len(here) + sum(before.values())
-        dropped = int((~here.candidate).sum()) + sum(before.values())
+    detectors, rows = [column for column in kept if column not in ("candidate", "kind")], []
+    for kind in sorted({*kept.kind, *lost.kind}, key=lambda k: (k == "good", k)):
+        here, before = kept[kept.kind == kind], lost[lost.kind == kind].step.value_counts()
+        flags = (~here[detectors]).sum()
+        caught = [f"{step} {n}" for step, n in (*before.items(), *flags[flags > 0].items())]
+        planted, dropped = len(here) + before.sum(), (~here.candidate).sum() + before.sum()
         rows.append((kind, planted, dropped, dropped / planted, ", ".join(caught)))
     return pd.DataFrame(rows, columns=["planted", "pictures", "dropped", "share dropped", "caught by"]).round(3)
 

@@ -143,7 +143,7 @@ def _reason(error: Exception, head: bytes) -> str:
     expected = isinstance(error, (OSError, ValueError, SyntaxError))
     words = str(error) if expected else f"{type(error).__name__}: {error}"
     if isinstance(error, Image.DecompressionBombError):
-        return f"absurd header: {words}"
+        return f"absurd header: more than the {MAX_PIXELS} px that are read here"
     if isinstance(error, UnidentifiedImageError):
         known = any(accept and accept(head[:16]) is True for _, accept in map(Image.OPEN.get, FORMATS))
         return "damaged or truncated: its header cannot be read" if known else "not an image of a known format"
