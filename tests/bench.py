@@ -22,12 +22,15 @@ import numpy as np
 from PIL import Image
 from tabulate import tabulate
 
-from pixverve_lib.imaging import reading, statistics
+from pixverve_lib.curation.deduplication import RADIUS
+from pixverve_lib.imaging import duplicates, reading, statistics
 from pixverve_lib.paper import constants as paper
+from pixverve_lib.scenes import layouts, render
 
 SIDE = 10240  # Sec. 4 (Baselines): the paper's 10K
 TARGET = 1.5  # the four statistics may take this many times the CPU of decoding
 MEMORY_TARGET_MB = 1000
+HASHES = 50_000
 DETECTORS = {
     "dark": paper.EXPOSURE_LOW,
     "bright": paper.EXPOSURE_HIGH,
@@ -67,9 +70,31 @@ def measure_by_scikit_image(rgb: np.ndarray) -> tuple[float, ...]:
     return exposure, sharpness, flatness, measure.shannon_entropy(gray.round().astype(np.uint8))
 
 
+def random_hashes(_: Path) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 2**63, HASHES, dtype=np.uint64)
+
+
+def near_pairs(hashes: np.ndarray) -> np.ndarray:
+    return duplicates.near_pairs(hashes, hashes, RADIUS)
+
+
+def compare_every_pair(hashes: np.ndarray) -> list[np.ndarray]:
+    return [np.flatnonzero(np.bitwise_count(hashes ^ one) <= RADIUS) for one in hashes]
+
+
+def megapixels_a_second(layout: str) -> float:
+    """How fast a scene of ten megapixels is drawn, by one core, after compiling."""
+    scene = layouts.compose(layout, 1)
+    render.draw(scene, 64, 96)
+    before = time.process_time()
+    render.draw(scene, 2600, 3900)
+    return 2600 * 3900 / 1e6 / (time.process_time() - before)
+
+
 COMPARISONS = [
     Comparison("decode JPEG", Path, reading.read_rgb, decode_by_pillow, "Pillow"),
     Comparison("four statistics", reading.read_rgb, measure, measure_by_scikit_image, "scikit-image, NumPy"),
+    Comparison(f"near pairs of {HASHES} hashes", random_hashes, near_pairs, compare_every_pair, "every pair, NumPy"),
 ]
 
 
@@ -129,6 +154,7 @@ def main() -> None:
             [pool.submit(run_contender, index, side, folder).result() for side in ("ours", "obvious")]
             for index in range(len(COMPARISONS))
         ]
+        speeds = {layout: pool.submit(megapixels_a_second, layout).result() for layout in layouts.LAYOUTS}
     print(machine())
     print(f"{SIDE} x {SIDE} px, JPEG of {bits:.1f} bits per pixel\n")
     rows = [
@@ -140,6 +166,7 @@ def main() -> None:
     (decode, _), (detect, peak) = results[0][0], results[1][0]
     print(f"four statistics / decode: {verdict(detect / decode, TARGET, 'x')}")
     print(f"peak of reading and measuring, picture included: {verdict(peak, MEMORY_TARGET_MB, ' MB')}")
+    print("drawing scenes, MP/s a core: " + ", ".join(f"{layout} {speed:.1f}" for layout, speed in speeds.items()))
 
 
 def verdict(value: float, target: float, unit: str) -> str:

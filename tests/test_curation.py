@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixverve_lib.curation import builtin_pool, inspection, purification, raw_pool, screening
-from pixverve_lib.imaging.reading import write_jpeg
+from pixverve_lib.curation import builtin_pool, examples, inspection, purification, raw_pool, screening
+from pixverve_lib.imaging.reading import read_rgb, write_jpeg
 from pixverve_lib.kit.parallel import map_pictures
 from pixverve_lib.kit.run import start
 from pixverve_lib.scenes import layouts, render
@@ -158,9 +158,20 @@ def _finished(tmp_path):
 def test_a_name_in_the_built_in_pool_says_how_to_draw_it(tmp_path):
     recipe = builtin_pool.Recipe("still life", 7, 60, 90, "good")
     assert builtin_pool.parse(tmp_path / recipe.name) == recipe
-    assert builtin_pool.draw_file(tmp_path / recipe.name) == {"drawn": True}
-    assert builtin_pool.draw_file(tmp_path / recipe.name) == {"drawn": False}
+    builtin_pool.draw_file(tmp_path / recipe.name)
+    assert read_rgb(tmp_path / recipe.name).shape == (60, 90, 3)
     assert builtin_pool.parse("holiday-0001.jpg") is None
+
+
+def test_only_what_is_missing_of_the_built_in_pool_is_drawn(tmp_path, monkeypatch):
+    tiny = [builtin_pool.Recipe("street", n, 60, 90, kind) for n in (1, 2) for kind in ("good", "cropped", "empty")]
+    monkeypatch.setattr(builtin_pool, "plan", lambda budget, seed: tiny)
+    paths = [picture.path for picture in builtin_pool.open_builtin("smoke", 0, tmp_path)]
+    before = {path: os.stat(path).st_mtime_ns for path in paths}
+    os.unlink(paths[0])
+    again = list(builtin_pool.open_builtin("smoke", 0, tmp_path))
+    assert [path for path in paths if os.stat(path).st_mtime_ns != before[path]] == paths[:1]
+    assert all(picture.caption and picture.licence.startswith("Apache") for picture in again)
 
 
 @pytest.mark.parametrize("budget", ["smoke", "laptop"])
@@ -170,3 +181,16 @@ def test_the_built_in_pool_holds_every_kind_of_fault_and_every_tier_it_promises(
     tiers = {screening.tier(r.height, r.width) for r in recipes if r.kind == "good"}
     assert tiers == ({"2x", "4x"} if budget == "smoke" else {"native", "2x", "4x"})
     assert len({r.name for r in recipes}) == len(recipes)
+
+
+def test_fig_4_shows_a_picture_that_only_this_detector_flags_and_none_twice(tmp_path):
+    paths = [str(tmp_path / f"{i}.jpg") for i in range(4)]
+    for i, path in enumerate(paths):
+        write_jpeg(path, render.draw(layouts.compose("landscape", i), 400, 600))
+    pool = _pool(exposure=[0.9, 0.3, 0, 0], sharpness=[1, 99, 99, 99], entropy=[7.5, 7.4, 7.6, 7.7]).assign(path=paths)
+    kept, bounds = purification.decide(pool), purification.thresholds(pool, "pixverve")
+    rows = examples.for_detectors(pool, kept, bounds).set_index(["dimension", "verdict"])
+    assert rows.path["exposure", "discarded"] == paths[1] and rows.path["sharpness", "discarded"] == paths[0]
+    assert rows.path["exposure", "qualified"] != rows.path["sharpness", "qualified"]
+    assert ("aesthetics", "discarded") not in rows.index
+    assert rows.thumb["sharpness", "discarded"].shape == (examples.SIDE, examples.SIDE, 3)

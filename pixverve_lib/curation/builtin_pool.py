@@ -7,6 +7,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -84,15 +85,13 @@ def plan(budget, seed=0):
 
 
 def draw_file(path):
-    """Draws the picture that a path names, unless it is there.  Returns {"drawn": bool}."""
+    """Draws the picture that a path names.  Returns nothing worth keeping: {}"""
     path, recipe = Path(path), parse(path)
-    if path.exists():
-        return {"drawn": False}
     if recipe.kind in COPIES or recipe.kind in BROKEN:
         _derive(path, recipe)
     else:
         reading.write_jpeg(path, _spoil(render.draw(recipe.scene(), recipe.height, recipe.width), recipe), QUALITY)
-    return {"drawn": True}
+    return {}
 
 
 def _spoil(rgb, recipe):
@@ -132,14 +131,21 @@ def open_builtin(budget, seed, cache):
     folder = Path(cache) / f"scenes-v{VERSION}"
     folder.mkdir(parents=True, exist_ok=True)
     derived = [r for r in recipes if r.kind in COPIES + BROKEN]
-    for label, some in (("drawing scenes", [r for r in recipes if r not in derived]), ("copying and breaking some",
-                                                                                       derived)):
-        result = map_pictures(draw_file, [folder / r.name for r in some], folder / "progress", version=VERSION,
-                              label=label,
-                              shard_size=16, timeout=900)
-        if (failed := result[result.status != "ok"]).size:
-            raise RuntimeError(f"{len(failed)} built-in pictures were not drawn; the first: {failed.reason.iloc[0]}")
+    _draw_missing(folder, [r for r in recipes if r not in derived], "drawing scenes")
+    _draw_missing(folder, derived, "copying and breaking some")
     return (_picture(folder / r.name, r, i) for i, r in enumerate(recipes))
+
+
+def _draw_missing(folder, recipes, label):
+    """A file that is there is whole (it is renamed when finished), so that a killed run goes on with the next."""
+    missing = [folder / r.name for r in recipes if not (folder / r.name).exists()]
+    if not missing:
+        return
+    with TemporaryDirectory(dir=folder) as progress:
+        result = map_pictures(draw_file, missing, progress, label=label, timeout=900)
+    failed = result[result.status != "ok"]
+    if len(failed):
+        raise RuntimeError(f"{len(failed)} built-in pictures were not drawn; the first: {failed.reason.iloc[0]}")
 
 
 def _picture(path, recipe, index):

@@ -48,7 +48,7 @@ def detector_examples(examples):
             if column == 0:
                 axis.set_ylabel(verdict, color=colour, fontweight="bold")
             if row == 1:
-                axis.set_xlabel(dimension, color=INK, fontsize=8.5)
+                axis.set_xlabel(dimension + " (at 1:1)" * (dimension == "sharpness"), color=INK, fontsize=8.5)
     return fig
 
 

@@ -16,8 +16,8 @@ def png(fig, footer="", most_bytes=MOST_BYTES):
     fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     if buffer.tell() <= most_bytes:
         return buffer.getvalue()
-    image = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT,
-                                                       dither=Image.Dither.FLOYDSTEINBERG)
+    image = Image.open(buffer).convert("RGB")
+    image = image.quantize(palette=image.quantize(256), dither=Image.Dither.FLOYDSTEINBERG)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

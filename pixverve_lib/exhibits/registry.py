@@ -50,7 +50,7 @@ def emit(run, name, **frames):
         write_bytes_atomically(run.figures / files[0], png(made, style.footer(run)))
     about = provenance.describe(run) | {"exhibit": name, "kind": exhibit.kind, "files": files}
     write_bytes_atomically(run.figures / f"{exhibit.stem}.json", json.dumps(about, indent=1).encode())
-    return made if isinstance(made, pd.DataFrame) else Image(filename=str(run.figures / files[0]), width=900)
+    return made if isinstance(made, pd.DataFrame) else Image(run.figures / files[0], width=_width(made))
 
 
 def _write_table(run, exhibit, name, table):
@@ -63,4 +63,9 @@ def _write_table(run, exhibit, name, table):
 
 def show(figure):
     """A look that is no exhibit: the figure as the notebook shows it, written nowhere."""
-    return Image(data=png(figure, most_bytes=3_000_000), width=900)
+    return Image(png(figure, most_bytes=3_000_000), width=_width(figure))
+
+
+def _width(figure):
+    """CSS pixels in a notebook: a figure as wide as the text fills its column."""
+    return round(figure.get_figwidth() / style.WIDTH * 900)

@@ -43,8 +43,9 @@ def reproduce(parameters: dict) -> None:
         record = _skip(path, run) if not reasons else _execute(path, run, parameters, reasons)
         exhibits |= record["exhibits"]
     print(f"\nExhibits at budget {parameters['budget']}, {time.monotonic() - started:.0f} s in all:")
+    longest = max(map(len, exhibits), default=0)
     for exhibit, files in exhibits.items():
-        print(f"  {exhibit:<9} {'  '.join(os.path.relpath(home() / file) for file in files)}")
+        print(f"  {exhibit:<{longest}}  {'  '.join(os.path.relpath(home() / file) for file in files)}")
 
 
 def notebook(name: str, parameters: dict) -> None:

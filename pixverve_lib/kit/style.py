@@ -1,8 +1,9 @@
-"""How figures look, in one place: sizes, colours, footers.
+"""How figures and tables look, in one place: sizes, colours, footers.
 
 Nobody else sets rcParams or a figsize.
 """
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.figure import Figure
 
 WIDTH = 7.2  # inches, the text width of a page
@@ -18,6 +19,7 @@ RC = {
     "figure.facecolor": "white", "lines.linewidth": 1.6,
 }
 mpl.rcParams.update(RC)  # here and nowhere else
+pd.set_option("display.max_colwidth", None)  # a reason is shown whole
 
 
 def figure(height, width=WIDTH, rows=1, columns=1, **options):

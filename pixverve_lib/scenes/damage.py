@@ -24,15 +24,14 @@ def shaken(rgb, length):
 
 
 def flat(height, width, seed):
-    """Almost nothing: an empty wall in soft light, and the noise of a sensor."""
+    """Almost nothing: an empty wall in soft coloured light, and the noise of a sensor."""
     rng = np.random.default_rng(seed)
-    coarse = np.array((1.0, 0.97, 0.9), np.float32) * cv2.resize(rng.uniform(20, 235, (3, 4)).astype(np.float32),
-                                                                 (width, height), None, 0, 0, cv2.INTER_CUBIC)[...,
-                                                                                                               None]
+    light = (0.6 * rng.uniform(20, 235, (3, 4, 1)) + 0.4 * rng.uniform(20, 235, (3, 4, 3))).astype(np.float32)
+    wall = cv2.resize(light, (width, height), interpolation=cv2.INTER_CUBIC)
     for top in range(0, height, 256):
-        rows = coarse[top:top + 256]
+        rows = wall[top:top + 256]
         rows += rng.normal(0, 3, rows.shape).astype(np.float32)
-    return np.clip(coarse, 0, 255).astype(np.uint8)
+    return np.clip(wall, 0, 255).astype(np.uint8)
 
 
 def posterised(rgb, levels=3):

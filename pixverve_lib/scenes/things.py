@@ -166,14 +166,14 @@ def book(scene, x, y, size, colour, thickness=0.12):
 
 
 def leaf(scene, x, y, size, angle, tones, seed, instance=-1, fog=0.0):
-    """A single leaf with its shadow on what lies behind."""
+    """A single leaf and, unless it is tiny, its shadow on what lies behind."""
     width = size * (0.34 + 0.16 * np.sin(seed))
     offset = 0.22 * size
-    scene.add(LEAF, GLOW, x - offset * scene.towards_light, y + 0.8 * offset, 1.05 * size, 1.15 * width, (0, 0, 0.001),
-              softness=0.7, opacity=0.6, angle=angle)
+    if size > 0.03:
+        scene.add(LEAF, GLOW, x - offset * scene.towards_light, y + 0.8 * offset, 1.05 * size, 1.15 * width,
+                  (0, 0, 0.001), softness=0.7, opacity=0.6, angle=angle)
     scene.add(LEAF, LEAFY, x, y, size, width, *tones, angle=angle, relief=0.11, material=NUMBER["peel"], fog=fog,
-              seed=seed,
-              instance=instance)
+              seed=seed, instance=instance)
 
 
 def flower(scene, x, y, size, colour, stem=0.0):
