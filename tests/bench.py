@@ -82,13 +82,23 @@ def compare_every_pair(hashes: np.ndarray) -> list[np.ndarray]:
     return [np.flatnonzero(np.bitwise_count(hashes ^ one) <= RADIUS) for one in hashes]
 
 
-def megapixels_a_second(layout: str) -> float:
-    """How fast a scene of ten megapixels is drawn, by one core, after compiling."""
+def draw_scene(layout: str) -> tuple[float, float]:
+    """Megapixels a second of one core, after compiling, and the exponent of the power spectrum of the lower middle."""
     scene = layouts.compose(layout, 1)
     render.draw(scene, 64, 96)
     before = time.process_time()
-    render.draw(scene, 2600, 3900)
-    return 2600 * 3900 / 1e6 / (time.process_time() - before)
+    picture = render.draw(scene, 2600, 3900)
+    speed = 2600 * 3900 / 1e6 / (time.process_time() - before)
+    return speed, spectral_exponent(picture[-2048:, 900:2948].mean(axis=2))
+
+
+def spectral_exponent(gray: np.ndarray) -> float:
+    """Slope of the radially averaged power spectrum between 0.01 and 0.4 cycles a pixel, both axes logarithmic."""
+    n = len(gray)
+    power = np.abs(np.fft.rfft2((gray - gray.mean()) * np.hanning(n)[:, None] * np.hanning(n))) ** 2
+    ring = (np.hypot(np.fft.fftfreq(n)[:, None], np.fft.rfftfreq(n)) * 100).astype(int)
+    mean = np.bincount(ring.ravel(), power.ravel()) / np.bincount(ring.ravel())
+    return float(np.polyfit(np.log(np.arange(1, 40) + 0.5), np.log(mean[1:40]), 1)[0])
 
 
 COMPARISONS = [
@@ -154,7 +164,7 @@ def main() -> None:
             [pool.submit(run_contender, index, side, folder).result() for side in ("ours", "obvious")]
             for index in range(len(COMPARISONS))
         ]
-        speeds = {layout: pool.submit(megapixels_a_second, layout).result() for layout in layouts.LAYOUTS}
+        scenes = {layout: pool.submit(draw_scene, layout).result() for layout in layouts.LAYOUTS}
     print(machine())
     print(f"{SIDE} x {SIDE} px, JPEG of {bits:.1f} bits per pixel\n")
     rows = [
@@ -166,7 +176,8 @@ def main() -> None:
     (decode, _), (detect, peak) = results[0][0], results[1][0]
     print(f"four statistics / decode: {verdict(detect / decode, TARGET, 'x')}")
     print(f"peak of reading and measuring, picture included: {verdict(peak, MEMORY_TARGET_MB, ' MB')}")
-    print("drawing scenes, MP/s a core: " + ", ".join(f"{layout} {speed:.1f}" for layout, speed in speeds.items()))
+    for layout, (speed, exponent) in scenes.items():
+        print(f"scene {layout:<11} {speed:5.1f} MP/s a core, power spectrum f^{exponent:.2f}")
 
 
 def verdict(value: float, target: float, unit: str) -> str:

@@ -38,6 +38,11 @@ def test_the_laion_predictor_is_a_linear_head_on_the_unit_length_clip_feature(ti
     assert score(picture) == pytest.approx(float(expected), abs=1e-5)
 
 
+def test_the_clip_that_feeds_it_has_the_activation_it_was_trained_with():
+    import open_clip
+    assert open_clip.get_model_config(aesthetics.LAION_CLIP[0])["quick_gelu"]
+
+
 def test_a_head_that_would_run_code_when_unpickled_is_refused(tiny_clip, tmp_path):
     class Evil:
         def __reduce__(self):

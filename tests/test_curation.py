@@ -108,8 +108,11 @@ def test_a_folder_with_bad_files_ends_with_a_pool_and_a_reason_for_each_of_the_o
     monkeypatch.setenv("PIXVERVE_HOME", str(tmp_path))
     run = start("01_curation", "smoke", str(folder))
     pictures, _ = raw_pool.collect(run)
-    pool, rejected, _ = raw_pool.assemble(pictures, raw_pool.inspect(run, pictures, PREDICTORS), PREDICTORS)
+    inspected = raw_pool.inspect(run, pictures, PREDICTORS)
+    pool, rejected, _ = raw_pool.assemble(pictures, inspected, PREDICTORS)
     assert len(pool) == 3 and set(pool.tier) == {"4x"}
+    assert inspected.hash_0[inspected.path == pictures.path[pictures.path.str.contains("günther 0")].iloc[0]].iloc[0] \
+        == inspection.inspect(folder / "günther 0.jpg", *PREDICTORS)["hash_0"]
     reasons = {os.path.basename(row.path): f"{row.step}: {row.reason}" for row in rejected.itertuples()}
     assert set(reasons) == {"zero.jpg", "page.jpg", "cut.jpg", "twin.jpg", "absurd.ppm", "small.jpg"}
     assert all("\n" not in reason for reason in reasons.values())
@@ -171,7 +174,8 @@ def test_only_what_is_missing_of_the_built_in_pool_is_drawn(tmp_path, monkeypatc
     os.unlink(paths[0])
     again = list(builtin_pool.open_builtin("smoke", 0, tmp_path))
     assert [path for path in paths if os.stat(path).st_mtime_ns != before[path]] == paths[:1]
-    assert all(picture.caption and picture.licence.startswith("Apache") for picture in again)
+    assert all(picture.licence.startswith("Apache") for picture in again)
+    assert all(bool(picture.caption) == ("empty" not in picture.path) for picture in again)
 
 
 @pytest.mark.parametrize("budget", ["smoke", "laptop"])
@@ -192,5 +196,6 @@ def test_fig_4_shows_a_picture_that_only_this_detector_flags_and_none_twice(tmp_
     rows = examples.for_detectors(pool, kept, bounds).set_index(["dimension", "verdict"])
     assert rows.path["exposure", "discarded"] == paths[1] and rows.path["sharpness", "discarded"] == paths[0]
     assert rows.path["exposure", "qualified"] != rows.path["sharpness", "qualified"]
+    assert rows.column["flatness", "qualified"] == "flatness"
     assert ("aesthetics", "discarded") not in rows.index
     assert rows.thumb["sharpness", "discarded"].shape == (examples.SIDE, examples.SIDE, 3)

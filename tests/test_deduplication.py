@@ -32,9 +32,9 @@ def test_a_radius_that_the_index_cannot_promise_is_refused():
 
 
 def _row(path, rgb, size=1000, digest=None):
-    hashes = duplicates.perceptual_hashes(thumbnail(rgb, 256)).astype("int64")
+    hashes = duplicates.perceptual_hashes(thumbnail(rgb, 256))
     return {"path": path, "height": rgb.shape[0], "width": rgb.shape[1], "bytes": size, "sha256": digest or path,
-            **{f"hash_{i}": value for i, value in enumerate(hashes)}}
+            **{f"hash_{i}": f"{value:016x}" for i, value in enumerate(hashes)}}
 
 
 def test_reencoded_resized_and_mildly_cropped_copies_are_found_and_other_scenes_are_not():

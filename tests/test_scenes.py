@@ -91,6 +91,17 @@ def test_light_without_body_owns_no_pixels():
 
 
 @pytest.mark.parametrize("layout", layouts.LAYOUTS)
+def test_what_is_told_to_be_in_front_is_drawn_over_the_other(layout):
+    for seed in range(4):
+        scene = layouts.compose(layout, seed)
+        seen = {s.number: s for s in truth.visible(scene)}
+        told = [(a, b) for a, relation, b in truth.relations(seen.values()) if relation == "in front of"]
+        assert all(a > b for a, b in told)
+        if layout == "still life":  # and what is drawn over something stands nearer to the eye
+            assert all(seen[a].depth >= seen[b].depth - 0.15 for a, b in told)
+
+
+@pytest.mark.parametrize("layout", layouts.LAYOUTS)
 def test_captions_name_what_is_visible(layout):
     scene = layouts.compose(layout, 5)
     seen = truth.visible(scene)

@@ -16,6 +16,7 @@ from pixverve_lib.curation.sources import Picture
 from pixverve_lib.imaging import reading
 from pixverve_lib.kit.artefacts import atomic, write_bytes_atomically
 from pixverve_lib.kit.parallel import map_pictures
+from pixverve_lib.paper.constants import MEDIUM_PIXELS
 from pixverve_lib.scenes import damage, layouts, render, truth
 
 VERSION = "1"  # of the scenes; a change draws the pool anew
@@ -26,6 +27,11 @@ LARGE, NATIVE = (4200, 6300), (8200, 12300)  # 26 and 101 MP: tiers 2x and nativ
 SPOILED = ("overexposed", "underexposed", "defocused", "shaken", "flat", "posterised", "small")
 COPIES = ("identical", "reencoded", "resized", "cropped")  # of the picture with the same layout, number and size
 BROKEN = ("truncated", "empty", "text", "absurd")
+MEANT_FOR = {
+    "overexposed": "exposure", "underexposed": "exposure", "defocused": "sharpness", "shaken": "sharpness",
+    "flat": "flatness", "posterised": "content richness", "small": "resolution screen",
+    **dict.fromkeys(COPIES, "duplicate"), **dict.fromkeys(BROKEN, "unreadable"),
+}
 NAME = re.compile(r"([a-z-]+)-(\d{4})-(\d+)x(\d+)-([a-z]+)")
 # Budget: good pictures, of which 2x and native ones; spoiled, copied and broken ones of each kind
 COUNTS = {"smoke": (10, 1, 0, 1), "laptop": (45, 3, 1, 3), "gpu": (45, 3, 1, 3), "paper": (45, 3, 1, 3)}
@@ -76,10 +82,11 @@ def plan(budget, seed=0):
     for kind in SPOILED:
         size = (1200, 1600) if kind == "small" else SIZES[0]
         pool += [Recipe(layouts.LAYOUTS[i % 5], int(next(numbers)), *size, kind) for i in range(each)]
-    originals = pool[native + large:]
+    # A copy must still pass the resolution screen, or that would drop it and not the deduplication.
+    originals = [r for r in pool[native + large:good] if 0.97**2 * r.height * r.width > MEDIUM_PIXELS]
     for k, kind in enumerate(COPIES + BROKEN):
         for i in range(each):
-            r = originals[(k * each + i) % (good - native - large)]
+            r = originals[(k * each + i) % len(originals)]
             pool.append(Recipe(r.layout, r.number, r.height, r.width, kind))
     return pool
 
@@ -153,4 +160,5 @@ def _picture(path, recipe, index):
     seen = truth.visible(scene)
     synthesized = recipe.kind == "good" and index % SYNTHESIZED_EVERY == SYNTHESIZED_EVERY - 1
     source = "synthesized (stand-in: built-in scenes)" if synthesized else "built-in scenes"
-    return Picture(str(path), source, LICENCE, caption=truth.long_caption(scene, seen))
+    shows = recipe.kind not in ("flat", "posterised", *BROKEN)
+    return Picture(str(path), source, LICENCE, caption=truth.long_caption(scene, seen) if shows else "")

@@ -15,20 +15,14 @@ from pixverve_lib.imaging.duplicates import CENTRES, near_pairs
 RADIUS = 6  # bits of 64 (not in paper: choice); re-encoded copies differ by 0-2, unlike scenes by 14 and more
 
 
-def _hashes(frame, centre):
-    return frame[f"hash_{centre}"].to_numpy(np.int64).view(np.uint64)
-
-
 def groups(frame, radius=RADIUS):
     """A group number for each row: rows share one when a chain of near or exact duplicates joins them.  # n int"""
-    whole = _hashes(frame, 0)
-    pairs = [near_pairs(whole, _hashes(frame, centre), radius) for centre in range(len(CENTRES))]
-    same = frame.groupby("sha256").ngroup().to_numpy()
-    first = pd.Series(np.arange(len(frame))).groupby(same).transform("first").to_numpy()
-    pairs.append(np.stack([np.arange(len(frame)), first], axis=1))
-    i, j = np.concatenate(pairs).T
-    graph = coo_array((np.ones(len(i), bool), (i, j)), (len(frame), len(frame)))
-    return connected_components(graph, directed=False)[1]
+    columns = [f"hash_{centre}" for centre in range(len(CENTRES))]
+    hashes = np.array([[int(value, 16) for value in frame[column]] for column in columns], np.uint64)
+    unique, alike = np.unique(hashes, axis=1, return_inverse=True)  # equal hashes are looked up once
+    i, j = np.concatenate([near_pairs(unique[0], centre, radius) for centre in unique]).T
+    near = connected_components(coo_array((np.ones(len(i), bool), (i, j)), (unique.shape[1],) * 2), directed=False)[1]
+    return near[alike]  # equal files have equal hashes: they are in one group as well
 
 
 def find_duplicates(frame, radius=RADIUS):

@@ -27,11 +27,11 @@ def closest(path):
 
 
 def for_detectors(pool, kept, bounds):
-    """Rows for Fig. 4.  Returns columns dimension, verdict, score, path, thumb; a side without a picture has no row.
+    """Rows for Fig. 4: columns dimension, verdict, column, score, path, thumb. A side without a picture has no row.
 
     Discarded: from the middle of those that the fewest of the three absolute detectors flag. Qualified: from the middle
-    of the candidates. No picture is shown twice while there are others. Sharpness is shown at 1:1: every thumbnail is
-    sharp.
+    of the candidates. No picture is shown twice while there are others. Sharpness is shown at 1:1, for every thumbnail
+    looks sharp.
     """
     columns = _score_columns(bounds)
     flagged = (~kept[list(DETECTORS[:3])]).sum(axis=1)
@@ -42,8 +42,8 @@ def for_detectors(pool, kept, bounds):
         for verdict, keeps in (("discarded", ~kept[dimension]), ("qualified", kept.candidate)):
             for i in _middle(order[keeps]):
                 shown.add(i)
-                rows.append((dimension, verdict, pool.loc[i, column], pool.loc[i, "path"]))
-    frame = pd.DataFrame(rows, columns=["dimension", "verdict", "score", "path"])
+                rows.append((dimension, verdict, column, pool.loc[i, column], pool.loc[i, "path"]))
+    frame = pd.DataFrame(rows, columns=["dimension", "verdict", "column", "score", "path"])
     looks = [closest(r.path) if r.dimension == "sharpness" else thumbs([r.path])[0] for r in frame.itertuples()]
     return frame.assign(thumb=looks)
 

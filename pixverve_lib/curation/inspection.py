@@ -1,5 +1,6 @@
 """Looks at one picture of the pool, once: its size, its hashes, and the numbers of the five detectors (Sec. 3.1.2)."""
 import hashlib
+import math
 import os
 
 import fsspec
@@ -15,7 +16,7 @@ from pixverve_lib.paper.constants import (
     ULTRAFLUX_FLAT_MIN_VARIANCE,
 )
 
-VERSION = "1"  # change it when a number below changes: finished shards are then measured again
+VERSION = "2"  # change it when a number below changes: finished shards are then measured again
 COLUMNS = (
     "path", "status", "reason", "height", "width", "bytes", "sha256", "tier", "hash_0", "hash_1", "hash_2", "exposure",
     "sharpness", "flatness", "flatness_800", "entropy", "aesthetics_l", "aesthetics_a",
@@ -30,9 +31,11 @@ class TooSmall(Exception):
         self.reason = reason
 
 
-def _digest(path):
-    with fsspec.open(str(path), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _size_and_digest(path):
+    path = os.fspath(path)
+    with fsspec.open(path, "rb") if "://" in path else open(path, "rb") as file:  # a local name may hold "::"
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return file.tell(), digest
 
 
 def inspect(path, predictor_l, predictor_a):
@@ -48,11 +51,13 @@ def inspect(path, predictor_l, predictor_a):
     histogram = statistics.gray_histogram(rgb)
     variances = statistics.patch_variances(rgb, FLAT_PATCH)
     small = reading.thumbnail(rgb, aesthetics.THUMBNAIL)
-    hashes = duplicates.perceptual_hashes(reading.thumbnail(small, 256)).astype("int64")  # Parquet and JSON are signed
-    return {
-        "height": header.height, "width": header.width, "bytes": os.path.getsize(path), "sha256": _digest(path),
+    hashes = duplicates.perceptual_hashes(reading.thumbnail(small, 256))
+    size, sha256 = _size_and_digest(path)
+    found = {
+        "height": header.height, "width": header.width, "bytes": size, "sha256": sha256,
         "tier": screening.tier(header.height, header.width),
-        **{f"hash_{i}": int(value) for i, value in enumerate(hashes)},
+        # text, because one rejected picture would turn a column of 64-bit integers into floats
+        **{f"hash_{i}": f"{value:016x}" for i, value in enumerate(hashes)},
         "exposure": statistics.exposure(histogram, dark=EXPOSURE_LOW, bright=EXPOSURE_HIGH),
         "sharpness": statistics.laplacian_variance(rgb),
         "flatness": statistics.flat_fraction(variances, FLAT_MIN_VARIANCE),
@@ -61,3 +66,6 @@ def inspect(path, predictor_l, predictor_a):
         "aesthetics_l": aesthetics.load(predictor_l)(small),
         "aesthetics_a": aesthetics.load(predictor_a)(small),
     }
+    if lost := [name for name in ("aesthetics_l", "aesthetics_a") if not math.isfinite(found[name])]:
+        raise ValueError(f"the predictor gave no number: {', '.join(lost)}")
+    return found

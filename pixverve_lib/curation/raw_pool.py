@@ -1,7 +1,6 @@
 """The raw pool (Sec. 3.1.1): collect pictures from the sources, look at each once, screen by size, drop duplicates."""
 import os
 from dataclasses import asdict
-from pathlib import Path
 
 import pandas as pd
 
@@ -13,7 +12,8 @@ from pixverve_lib.kit.parallel import map_pictures
 from pixverve_lib.models import aesthetics
 
 LAION_HEAD = "sac+logos+ava1-l14-linearMSE.pth"
-MEMORY_LIMIT = 8 * 2**30  # bytes a picture may need; the largest that is read at all (2^30 pixels) needs 3 GiB
+MEMORY_LIMIT = 8 * 2**30  # bytes a picture may need: 2^30 pixels, the most that are read, need 3 to 7.4 GiB by format
+TIMEOUT = 300  # seconds a picture may take
 SHARD = 64  # pictures
 
 
@@ -32,7 +32,10 @@ def collect(run):
     else:
         found = list(builtin_pool.open_builtin(run.budget, run.seed, run.cache))
     pictures = pd.DataFrame([asdict(p) for p in found], columns=list(Picture.__dataclass_fields__))
-    return pictures.drop_duplicates("path", ignore_index=True), _rejections(missed)
+    again = pictures.duplicated("path")
+    missed += [(path, "source: refused", "an earlier source has it already") for path in pictures.path[again]]
+    missed = pd.DataFrame(missed, columns=["path", "step", "reason"], dtype=str)
+    return pictures[~again].reset_index(drop=True), missed
 
 
 def choose_predictors(run):
@@ -50,8 +53,10 @@ def choose_predictors(run):
 def inspect(run, pictures, predictors):
     """One row a picture: inspection.COLUMNS.  Sharded, resumable, on all cores or on the cluster of RAY_ADDRESS."""
     options = {"predictor_l": predictors[0], "predictor_a": predictors[1]}
+    learned = not all(name.startswith("classical") for name in predictors)  # then weights fill the process
     seen = map_pictures(inspection.inspect, pictures.path.tolist(), run.folder / "inspection", options=options,
-                        version=inspection.VERSION, shard_size=SHARD, memory_limit=MEMORY_LIMIT, timeout=300,
+                        version=inspection.VERSION, shard_size=SHARD, memory_limit=None if learned else MEMORY_LIMIT,
+                        timeout=None if learned else TIMEOUT,
                         label="looking at pictures")
     return seen.reindex(columns=list(inspection.COLUMNS))
 
@@ -59,26 +64,27 @@ def inspect(run, pictures, predictors):
 def assemble(pictures, inspected, predictors):
     """Screen and deduplicate.  Returns (raw pool, rejected, duplicates): the first has the columns of `raw_pool`.
 
-    rejected: path, step ("unreadable" | "resolution screen" | "duplicate"), reason, in the order of the pictures.
+    rejected: path, step ("unreadable" | "quarantined" | "resolution screen" | "duplicate"), reason, in the order of the
+    pictures.
     """
-    good = inspected[inspected.status == "ok"].astype({f"hash_{i}": "int64" for i in range(3)} | {"bytes": "int64"})
+    good = inspected[inspected.status == "ok"].astype({"bytes": "int64"})
     duplicates = deduplication.find_duplicates(good)
     bad = inspected[inspected.status != "ok"]
-    steps = ["resolution screen" if reason.startswith("too small") else "unreadable" for reason in bad.reason]
+    steps = ["quarantined" if row.status == "quarantined" else "resolution screen" if row.reason.startswith("too small")
+             else "unreadable" for row in bad.itertuples()]
     gone = duplicates[duplicates.kind != ""]
-    reasons = [f"{row.kind} copy of {Path(row.duplicate_of).name}" for row in gone.itertuples()]
+    licences = dict(zip(pictures.path, pictures.source + ", " + pictures.licence, strict=True))
+    paths = good.loc[gone.index, "path"]
+    reasons = [f"{row.kind} copy of {row.duplicate_of} (this one: {licences[path]})"
+               for row, path in zip(gone.itertuples(), paths, strict=True)]
     rejected = pd.concat([
         pd.DataFrame({"path": bad.path, "step": steps, "reason": bad.reason}),
-        pd.DataFrame({"path": good.loc[gone.index, "path"], "step": "duplicate", "reason": reasons}),
+        pd.DataFrame({"path": paths, "step": "duplicate", "reason": reasons}),
     ]).sort_index()
     pool = good[duplicates.kind == ""].merge(pictures, on="path")
     pool = pool.assign(id=pool.sha256.astype(str).str[:16], predictors=" + ".join(predictors))
-    pool = pool.astype({"height": "int64", "width": "int64"})
+    pool = pool.astype({"height": "int64", "width": "int64", "tier": "str"})
     return pool[list(POOL)], rejected.reset_index(drop=True), gone.assign(path=good.loc[gone.index, "path"])
-
-
-def _rejections(rows):
-    return pd.DataFrame(rows, columns=["path", "step", "reason"], dtype=str)
 
 
 def dropped_by_detectors(pool, kept):

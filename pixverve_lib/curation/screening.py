@@ -14,7 +14,7 @@ def why_too_small(height, width):
     """"" for a picture that passes i) or ii) of Sec. 3.1.1, else the reason in words.  height, width: pixels"""
     pixels, side = height * width, min(height, width)
     if pixels < MEDIUM_PIXELS:
-        return f"{pixels / 1e6:.1f} MP, below {MEDIUM_PIXELS / 1e6:.0f} MP"
+        return f"{pixels / 1e6:.2f} MP, below {MEDIUM_PIXELS / 1e6:.0f} MP"
     least = LARGE_MIN_SIDE if pixels > LARGE_PIXELS else MEDIUM_MIN_SIDE
     return "" if side >= least else f"shorter side {side} px, below {least} px at {pixels / 1e6:.1f} MP"
 

@@ -5,13 +5,14 @@ from matplotlib.ticker import MaxNLocator
 
 from pixverve_lib.kit import style
 from pixverve_lib.kit.style import DROPPED, INK, KEPT, MUTED, NEUTRAL
+from pixverve_lib.paper.constants import SYNTHESIZED_PICTURES
 
-SYNTHESIZED = 5000  # Tab. 1: "300,316 (5,000 Synthesized Images)"
+SHARES = ("exposure", "flatness", "flatness_800")
 LABELS = {
     "exposure": "too dark or too bright (share)", "sharpness": "variance of the Laplacian",
     "flatness": "textureless patches (share)", "flatness_800": "textureless at 800 (share)",
     "entropy": "entropy (bits)",
-    "aesthetics_l": "aesthetics $S_L$", "aesthetics_a": "aesthetics $S_A$",
+    "aesthetics_l": "$S_L$", "aesthetics_a": "$S_A$",
 }
 
 
@@ -27,15 +28,25 @@ def contact_sheet(thumbs, titles, columns=6, colours=None):
     return fig
 
 
-def detector_examples(examples):
+def _label(column, predictors):
+    """A score's name; a classical stand-in is named as such."""
+    if column not in ("aesthetics_l", "aesthetics_a"):
+        return LABELS[column]
+    name = predictors[column == "aesthetics_a"]
+    return f"{name} (for {LABELS[column]})" if name.startswith("classical") else LABELS[column]
+
+
+def detector_examples(examples, bounds, predictors):
     """Fig. 4: for each dimension a discarded and a qualified picture with their scores.
 
-    examples: columns dimension, verdict ("discarded" | "qualified"), score, thumb. A missing example stays empty.
+    examples: columns dimension, verdict ("discarded" | "qualified"), score, column, thumb; bounds: as score_histograms.
+    A missing example stays empty.
     Colours are the usual way round (red discarded, green qualified), not as in the caption of the paper (M16).
     """
     if examples.empty:
         return _nothing()
     dimensions = list(dict.fromkeys(examples.dimension))
+    notes = {"sharpness": " (at 1:1)", "aesthetics": " (classical)" * predictors[0].startswith("classical")}
     fig, axes = style.figure(2.75, rows=2, columns=len(dimensions), squeeze=False)
     for column, dimension in enumerate(dimensions):
         for row, (verdict, colour) in enumerate((("discarded", DROPPED), ("qualified", KEPT))):
@@ -44,11 +55,13 @@ def detector_examples(examples):
             if found.empty:
                 style.picture_axis(axis, np.full((2, 3, 3), 245, np.uint8), "none in this pool", MUTED)
             else:
-                style.picture_axis(axis, _framed(found.thumb.iloc[0]), f"{found.score.iloc[0]:.4g}", colour)
+                direction, bound = bounds[found.column.iloc[0]]
+                limit = f"{'max' if direction == '<=' else 'min'} {bound:.3g}"
+                style.picture_axis(axis, _framed(found.thumb.iloc[0]), f"{found.score.iloc[0]:.3g} ({limit})", colour)
             if column == 0:
                 axis.set_ylabel(verdict, color=colour, fontweight="bold")
             if row == 1:
-                axis.set_xlabel(dimension + " (at 1:1)" * (dimension == "sharpness"), color=INK, fontsize=8.5)
+                axis.set_xlabel(dimension + notes.get(dimension, ""), color=INK, fontsize=8.5)
     return fig
 
 
@@ -76,7 +89,7 @@ def pool_sizes(measured, published):
     printed = dict(zip(published["resulting_subset"], published["scale"], strict=True))
     frame = pd.DataFrame({
         "subset": ["Raw Data Pool", "of which synthesized", "Candidate Data Pool"],
-        "published": [printed["Raw Data Pool"], SYNTHESIZED, printed["Candidate Data Pool"]],
+        "published": [printed["Raw Data Pool"], SYNTHESIZED_PICTURES, printed["Candidate Data Pool"]],
         "measured": [measured["raw"], measured["synthesized"], measured["candidate"]],
     }).astype({"published": int})
     for column in ("published", "measured"):
@@ -104,21 +117,24 @@ def attrition(waterfall, overlaps, raw):
     right.imshow(matrix, cmap="OrRd", vmin=0, vmax=max(1, matrix.max()) * 1.3)
     for (i, j), value in np.ndenumerate(matrix):
         right.text(j, i, value, ha="center", va="center", fontsize=8)
-    short = [name.replace("content richness", "richness") for name in overlaps]
-    right.set(xticks=range(len(short)), yticks=range(len(short)), yticklabels=short, title="Flagged by both")
+    short = list(overlaps)
+    right.set(xticks=range(len(short)), yticks=range(len(short)), yticklabels=short,
+              title="Flagged by both (diagonal: by this one)")
     right.set_xticks(range(len(short)), short, rotation=35, ha="right")
     right.grid(False)
     return fig
 
 
-def score_histograms(pool, bounds, spoiled=None):
+def score_histograms(pool, bounds, predictors, spoiled):
     """One histogram a score with its threshold; what would be dropped lies in the tinted half.
 
-    pool: columns named in bounds; bounds: {column: ("<=" | ">=", value)}; spoiled: bool a row, planted faults
+    pool: columns named in bounds; bounds: {column: ("<=" | ">=",
+                                                     value)}; predictors: names of the two aesthetic scores;
+    spoiled: bool a row, planted faults
     """
     if pool.empty:
         return _nothing()
-    spoiled = np.zeros(len(pool), bool) if spoiled is None else np.asarray(spoiled, bool)
+    spoiled = np.asarray(spoiled, bool)
     fig, axes = style.figure(3.8, rows=2, columns=3)
     for axis, (column, (direction, bound)) in zip(axes.flat, bounds.items(), strict=False):
         scores = pool[column].to_numpy(float)
@@ -126,14 +142,15 @@ def score_histograms(pool, bounds, spoiled=None):
         values = np.log10(np.maximum(scores, 1e-2)) if log else scores
         limit = np.log10(bound) if log and bound > 0 else bound
         low, high = min(values.min(), limit), max(values.max(), limit)
-        margin = 0.04 * (high - low or 1)
+        margin = 0 if column in SHARES else 0.04 * (high - low or 1)
+        low, high = (0, 1) if column in SHARES else (low, high)
         bins = np.linspace(low - margin, high + margin, 25)
         groups = [values[~spoiled], values[spoiled]]
         axis.hist(groups, bins, stacked=True, color=[NEUTRAL, DROPPED], label=["ordinary", "planted fault"])
         side = (bins[0], limit) if direction == ">=" else (limit, bins[-1])
         axis.axvspan(*side, color=DROPPED, alpha=0.08, lw=0)
         axis.axvline(limit, color=INK, lw=1.2, ls="--")
-        axis.set(title=LABELS[column], xlim=(bins[0], bins[-1]))
+        axis.set(title=_label(column, predictors), xlim=(bins[0], bins[-1]))
         axis.annotate(f"{direction} {bound:.4g}", (limit, 1.0), xycoords=("data", "axes fraction"), fontsize=7.5,
                       va="top",
                       ha="left" if limit < bins.mean() else "right", xytext=(3 if limit < bins.mean() else -3, -2),
@@ -147,14 +164,17 @@ def score_histograms(pool, bounds, spoiled=None):
         axis.set_visible(False)
     if spoiled.any():
         axes.flat[0].legend(loc="center right")
-    fig.supylabel("pictures", fontsize=9)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("pictures")
     return fig
 
 
-def planted_faults(kept, lost):
+def planted_faults(kept, lost, meant):
     """For each planted fault: how many, how many are no candidates, and what caught them.
 
-    kept: rows of the raw pool, a bool a detector, `candidate`, and `kind` ("good" or a fault); lost: columns kind, step
+    kept: rows of the raw pool, a bool a detector, `candidate`, and `kind` ("good" or a fault); lost: columns kind,
+    step;
+    meant: {fault: the step that should find it}
     """
     detectors, rows = [column for column in kept if column not in ("candidate", "kind")], []
     for kind in sorted({*kept.kind, *lost.kind}, key=lambda k: (k == "good", k)):
@@ -162,8 +182,9 @@ def planted_faults(kept, lost):
         flags = (~here[detectors]).sum()
         caught = [f"{step} {n}" for step, n in (*before.items(), *flags[flags > 0].items())]
         planted, dropped = len(here) + before.sum(), (~here.candidate).sum() + before.sum()
-        rows.append((kind, planted, dropped, dropped / planted, ", ".join(caught)))
-    return pd.DataFrame(rows, columns=["planted", "pictures", "dropped", "share dropped", "caught by"]).round(3)
+        rows.append((kind, meant.get(kind, ""), planted, dropped, dropped / planted, ", ".join(caught)))
+    return pd.DataFrame(rows, columns=["kind", "meant for", "pictures", "dropped", "share dropped",
+                                       "caught by"]).round(3)
 
 
 def deduplication_cost(measured):
@@ -173,12 +194,11 @@ def deduplication_cost(measured):
         axis.loglog(rows.hashes, rows.seconds, "o-", color=colour, label=method, ms=4)
         axis.annotate(f"{rows.seconds.iloc[-1]:.2g} s", (rows.hashes.iloc[-1], rows.seconds.iloc[-1]), xytext=(5, 0),
                       textcoords="offset points", va="center", fontsize=8, color=colour)
-    n = measured.hashes.to_numpy(float)
-    line = np.array([n.min(), n.max()])
-    start = measured[measured.hashes == n.min()].seconds.min()
-    axis.loglog(line, start * line / line[0], ":", color=MUTED, label="slope 1 (linear)")
-    axis.loglog(line, start * (line / line[0]) ** 2, "--", color=MUTED, lw=1, label="slope 2 (all pairs)")
+    most = measured.hashes.max()
+    slow = measured[measured.method != measured.method.iloc[0]].iloc[-1]
+    far = np.array([slow.hashes, most])
+    axis.loglog(far, slow.seconds * (far / slow.hashes) ** 2, "--", color=DROPPED, lw=1, label="extrapolated, slope 2")
     axis.set(xlabel="hashes of 64 bits", ylabel="seconds, one core", title="All pairs within 6 bits")
-    axis.set_xlim(right=line[1] * 2.2)
+    axis.set_xlim(right=most * 2.2)
     axis.legend()
     return fig

@@ -30,6 +30,12 @@ EXHIBITS = {
     "Detector scores": Exhibit("01_curation", "curation:score_histograms", "ours_01_scores", "measured"),
     "Planted faults": Exhibit("01_curation", "curation:planted_faults", "ours_01_planted", "measured"),
     "Deduplication": Exhibit("01_curation", "curation:deduplication_cost", "ours_01_deduplication", "measured"),
+    "Tab. A5": Exhibit("09_compression_bench", "compression:table_a5", "tab_a5_codecs", "measured"),
+    "Codec fronts": Exhibit("09_compression_bench", "compression:fronts", "ours_09_fronts", "measured"),
+    "Codec content": Exhibit("09_compression_bench", "compression:content", "ours_09_content", "measured"),
+    "Codec scaling": Exhibit("09_compression_bench", "compression:scaling", "ours_09_scaling", "measured"),
+    "Random access": Exhibit("09_compression_bench", "compression:random_access", "ours_09_crops", "measured"),
+    "Two threads": Exhibit("09_compression_bench", "compression:two_threads", "ours_09_threads", "measured"),
 }
 
 
@@ -55,7 +61,7 @@ def emit(run, name, **frames):
 
 def _write_table(run, exhibit, name, table):
     write_bytes_atomically(run.figures / f"{exhibit.stem}.csv", table.to_csv(index=False).encode())
-    body = table.to_markdown(index=False, missingval="–")
+    body = table.astype(object).where(table.notna(), None).to_markdown(index=False, missingval="–")
     text = f"**{name}** ({style.footer(run) or 'budget paper'})\n\n{body}\n"
     write_bytes_atomically(run.figures / f"{exhibit.stem}.md", text.encode())
     return [f"{exhibit.stem}.csv", f"{exhibit.stem}.md"]

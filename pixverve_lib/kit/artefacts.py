@@ -32,6 +32,11 @@ ARTEFACTS: dict[str, Artefact] = {
     "raw_pool": Artefact("01_curation", POOL),
     "candidate_pool": Artefact("01_curation", POOL),
     "rejected": Artefact("01_curation", ("path", "step", "reason")),
+    "codec_jobs": Artefact("09_compression_bench", (
+        "part", "picture", "codec", "side", "height", "width", "status", "reason", "bytes", "encode_s",
+        "encode_median_s", "encode_wall_s", "decode_s", "decode_median_s", "decode_wall_s", "peak_mb", "verified",
+        "repeats",
+    )),
 }
 
 

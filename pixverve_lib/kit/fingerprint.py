@@ -26,8 +26,7 @@ def of_notebook(notebook: Path, parameters: dict, artefacts: dict[str, Path]) ->
     found |= {file.relative_to(PACKAGE.parent).as_posix(): _hash(file.read_bytes()) for file in library_files(code)}
     found |= {f"parameter {name}": json.dumps(value) for name, value in parameters.items()}
     found |= {f"artefact {name}": _stamp(file) for name, file in artefacts.items()}
-    if Path(parameters.get("images") or "nowhere").is_dir():  # a source that is no folder is a parameter only
-        found["input pictures"] = of_pictures(Path(parameters["images"]))
+    found |= {f"input pictures {folder.name}": of_pictures(folder) for folder in folders(parameters.get("images", ""))}
     return found | {LOCK.name: _hash(LOCK.read_bytes()) if LOCK.exists() else "none"}
 
 
@@ -46,6 +45,14 @@ def of_pictures(folder: Path) -> str:
             file = Path(where, name)
             rows.append((file.relative_to(folder).as_posix(), _stamp(file)))
     return _hash(repr(sorted(rows)).encode())
+
+
+def folders(images: str) -> list[Path]:
+    """The folders among comma-separated sources: `/a/folder` or `prefix:/a/folder`."""
+    if Path(images or "nowhere").is_dir():  # its name may hold a comma
+        return [Path(images)]
+    parts = [part.strip() for part in images.split(",")]
+    return [path for part in parts if part and (path := Path(part.partition(":")[2] or part)).is_dir()]
 
 
 def of_library() -> str:
@@ -113,7 +120,7 @@ def _stamp(file: Path) -> str:
     """Size and modification time: a file that was made again counts as changed, whatever is in it."""
     with suppress(OSError):
         state = file.stat()
-        return f"{state.st_size} bytes at {state.st_mtime_ns}"
+        return f"{state.st_size} bytes at {state.st_mtime_ns}, mode {state.st_mode:o}"
     return "missing"
 
 

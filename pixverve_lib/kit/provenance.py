@@ -32,9 +32,17 @@ def _pictures(images: str) -> dict | str:
     if not images:
         return "built-in scenes"
     if is_source(images):
-        prefix, _, argument = images.partition(":")
-        return {"source": prefix, "argument": Path(argument).name}
+        return {"sources": [_source(part.strip()) for part in images.split(",")]}
     return {"folder": Path(images).name, "fingerprint": fingerprint.of_pictures(Path(images))}
+
+
+def _source(part: str) -> dict:
+    prefix, _, argument = part.partition(":")
+    folder = Path(argument or prefix)
+    if folder.is_dir():
+        return {"source": prefix if argument else "folder", "folder": folder.name,
+                "fingerprint": fingerprint.of_pictures(folder)}
+    return {"source": prefix, "argument": argument}
 
 
 def _git() -> dict | None:

@@ -69,8 +69,8 @@ def home() -> Path:
 
 
 def is_source(images: str) -> bool:
-    """Whether `images` names a source by its prefix, as in `pexels:mountain lake`, rather than a folder."""
-    return re.match(r"[a-z][a-z0-9-]+:", images) is not None
+    """Whether `images` names a source by its prefix, as in `pexels:mountain lake`, rather than being a folder."""
+    return not Path(images).is_dir() and re.search(r"(^|,)\s*[a-z][a-z0-9-]+:", images, re.IGNORECASE) is not None
 
 
 def _checked(images: str) -> str:

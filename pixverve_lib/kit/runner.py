@@ -159,9 +159,16 @@ def _command(run: Run, parameters: dict) -> str:
 def _resolved(parameters: dict) -> dict:
     """Kernels start in another folder, so a relative path is made a full one here, where the user typed it."""
     images = parameters["images"]
-    if not images or is_source(images):
-        return parameters
-    return parameters | {"images": str(Path(images).expanduser().resolve())}
+    if images and is_source(images):
+        parts = [part.strip().rpartition(":") for part in images.split(",")]
+        return parameters | {"images": ",".join(prefix + colon + _full(where) for prefix, colon, where in parts)}
+    return parameters | {"images": str(Path(images).expanduser().resolve()) if images else ""}
+
+
+def _full(where: str) -> str:
+    """A folder's full path; what is no folder (a search, a number) as it is."""
+    path = Path(where).expanduser()
+    return str(path.resolve()) if path.is_dir() else where
 
 
 def _value(text: str) -> object:

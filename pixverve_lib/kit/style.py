@@ -16,7 +16,7 @@ RC = {
     "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK, "xtick.color": MUTED, "ytick.color": MUTED,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": GRID, "axes.axisbelow": True,
     "legend.frameon": False, "legend.fontsize": 8, "figure.dpi": DPI, "savefig.dpi": DPI, "svg.hashsalt": "pixverve",
-    "figure.facecolor": "white", "lines.linewidth": 1.6,
+    "figure.facecolor": "white", "figure.constrained_layout.h_pad": 0.07, "lines.linewidth": 1.6,
 }
 mpl.rcParams.update(RC)  # here and nowhere else
 pd.set_option("display.max_colwidth", None)  # a reason is shown whole

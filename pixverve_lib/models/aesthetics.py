@@ -12,7 +12,7 @@ import numpy as np
 from pixverve_lib.imaging import appeal
 
 THUMBNAIL = 512  # pixels, long side; both predictors shrink further to 224 and 448
-LAION_CLIP = ("ViT-L-14", "openai")  # the features that LAION's head was trained on
+LAION_CLIP = ("ViT-L-14-quickgelu", "openai")  # OpenAI trained with QuickGELU; plain ViT-L-14 has another activation
 LAION_WIDTHS = (1024, 128, 64, 16, 1)  # sac+logos+ava1-l14-linearMSE: linear layers without activations
 
 
@@ -64,7 +64,8 @@ def load_artimuse(folder):
         from artimuse.internvl.model.internvl_chat.modeling_artimuse import InternVLChatModel
     except ImportError as error:
         raise WeightsMissing("its package is not importable; put its repository's src on PYTHONPATH") from error
-    if not Path(folder).expanduser().is_dir():
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
         raise WeightsMissing(f"no ArtiMuse checkpoint in {folder}; download it and name its folder there")
     import torch
     from transformers import AutoTokenizer

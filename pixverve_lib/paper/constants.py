@@ -9,6 +9,7 @@ Sides are in pixels, areas in pixels with M = 1,000,000 (not in paper: choice), 
 SOURCES = ("Pexels", "Unsplash", "Aesthetic-Train-V2", "UltraHR-100K")  # Sec. 3.1.1
 PROMPT_WRITER = "GPT-5.1"  # Sec. 3.1.1: prompts of the synthesized images
 IMAGE_GENERATOR = "Nano Banana Pro"  # Sec. 3.1.1: synthesized 4K images
+SYNTHESIZED_PICTURES = 5_000  # Tab. 1: "300,316 (5,000 Synthesized Images)"
 AESTHETIC_TRAIN_V2_LICENSE = "MIT"  # App. C
 ULTRAHR_100K_LICENSE = "CC BY-NC 4.0"  # App. C
 PIXVERVE_LICENSE = "CC BY-NC 4.0"  # App. C

@@ -114,11 +114,10 @@ def _still_life(scene, rng):
               bend=rng.uniform(2.2, 3.2))
     scene.add(ELLIPSE, GLOW, aspect / 2, edge, 2.2, 0.05, (0, 0, 0), softness=1.0, opacity=0.5)
     xs = np.linspace(0.14, 0.86, 5) + rng.uniform(-0.04, 0.04, 5)
-    for x in rng.permutation(xs):
-        y = edge + rng.uniform(0.05, 0.14)
+    for x, y in zip(rng.permutation(xs), np.sort(edge + rng.uniform(0.05, 0.14, len(xs))), strict=True):
         _stand(scene, rng, aspect * x, y)
-    for x in np.sort(rng.uniform(0.08, 0.92, int(rng.integers(4, 8)))):
-        y = rng.uniform(edge + 0.18, 0.96)
+    for y in np.sort(rng.uniform(edge + 0.18, 0.96, int(rng.integers(4, 8)))):
+        x = rng.uniform(0.08, 0.92)
         name, colour = FRUITS[rng.integers(len(FRUITS))]
         things.fruit(scene, aspect * x, y, rng.uniform(0.05, 0.075) * (0.7 + 0.5 * y), name, colour)
 

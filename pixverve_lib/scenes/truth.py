@@ -66,7 +66,8 @@ def mask(owners, number):
 def relations(seen):
     """True statements (subject number, "left of" | "above" | "in front of", object number).
 
-    Left of and above: the boxes do not overlap along that axis. In front of: they overlap and the subject is nearer.
+    Left of and above: the boxes do not overlap along that axis. In front of: they overlap and the subject
+    is drawn later, over the object.
     """
     found = []
     for a in seen:
@@ -77,7 +78,7 @@ def relations(seen):
                 found.append((a.number, "left of", b.number))
             if a.box[3] <= b.box[1]:
                 found.append((a.number, "above", b.number))
-            if a.depth > b.depth and min(a.box[2], b.box[2]) > max(a.box[0], b.box[0]) \
+            if a.number > b.number and min(a.box[2], b.box[2]) > max(a.box[0], b.box[0]) \
                     and min(a.box[3], b.box[3]) > max(a.box[1], b.box[1]):
                 found.append((a.number, "in front of", b.number))
     return found
