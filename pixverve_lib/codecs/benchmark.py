@@ -8,7 +8,8 @@ from pixverve_lib.codecs import measure
 from pixverve_lib.codecs.ranking import per_pixel
 
 CONTENT_SIDE = 512  # pixels of the user's large pictures that are measured for content
-ESTIMATE_SIDE = 2048  # pixels of the square from which slow codecs are estimated at laptop
+ESTIMATE_SIDE = 2048  # pixels of the square from which slow codecs are estimated
+SMOKE_SIDE = 512  # the same at smoke
 SIDES = (32, 128, 512, 2048)  # the middle of the large picture, cut to these
 SCALING = ("qoi", "zpng", "png", "jxl-e1", "jpegls")
 BEYOND = 3_000_000  # pixels above which a slow codec is estimated, unless slow ones are asked for
@@ -31,7 +32,8 @@ def run_large(run, pictures, slow=False, executables=""):
     """Every codec on the large picture; slow ones on its middle, unless `slow`.  Columns as run_content."""
     row = pictures[pictures.role == "large"].iloc[0]
     big = row.height * row.width > BEYOND
-    sides = {name: ESTIMATE_SIDE if codec.slow and big and not slow else 0
+    square = SMOKE_SIDE if run.budget == "smoke" else ESTIMATE_SIDE
+    sides = {name: square if codec.slow and big and not slow else 0
              for name, codec in measure.known(executables).items()}
     jobs = [measure.job(name, row.file, side) for name, side in sides.items()]
     return _named(measure.run_jobs(jobs, run.folder / "jobs", executables=executables, label="large"), pictures)
