@@ -111,5 +111,7 @@ def test_a_codec_says_so_when_it_is_asked_for_threads_it_cannot_use(picture, tmp
     assert frame.status[0] == "rejected" and "thread" in frame.reason[0]
 
 
-def test_the_table_keeps_every_field_of_a_codec():
-    assert {"id", "row", "label", "slow", "max_side"} <= {f.name for f in dataclasses.fields(measure.codecs.Codec)}
+def test_a_picture_that_does_not_fit_into_memory_is_refused_with_the_numbers():
+    greedy = dataclasses.replace(measure.known()["qoi"], memory=1e6)
+    with pytest.raises(measure.codecs.Unsuitable, match="GB are free"):
+        measure._refuse_what_does_not_fit(greedy, 315_000_000)

@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from pixverve_lib.codecs import codec as codecs
 from pixverve_lib.codecs import pictures
@@ -86,6 +87,7 @@ def _measure(line, repeats, threads, executables):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     picture = pictures.load(path, int(side))
     codecs.check(codec, picture)
+    _refuse_what_does_not_fit(codec, picture.nbytes)
     codec.decode(codec.encode(np.ascontiguousarray(picture[:WARM_UP_SIDE, :WARM_UP_SIDE])))
     before = _peak_mb()
     encodes, decodes, verified = [], [], True
@@ -99,6 +101,13 @@ def _measure(line, repeats, threads, executables):
     return {"height": picture.shape[0], "width": picture.shape[1], "raw_bytes": picture.nbytes, "bytes": len(data),
             **_summary("encode", encodes), **_summary("decode", decodes), "peak_mb": round(_peak_mb() - before, 1),
             "verified": verified, "repeats": repeats, "threads": threads}
+
+
+def _refuse_what_does_not_fit(codec, raw_bytes):
+    """A row with a reason instead of a machine that swaps.  Raises Unsuitable."""
+    needed, free = (codec.memory + 1) * raw_bytes, psutil.virtual_memory().available  # + 1: the decoded picture
+    if needed > free:
+        raise codecs.Unsuitable(f"needs about {needed / 1e9:.1f} GB beside the picture, {free / 1e9:.1f} GB are free")
 
 
 def _timed(function, argument):

@@ -32,6 +32,14 @@ def table_a5(table):
     return frame.assign(**{"published bytes": frame["published bytes"].astype("Int64")})
 
 
+def on_screen(frame):
+    """The columns of Tab. A5 that fit a page, with a dash for what is missing; the file holds the others as well."""
+    wide = ["published encode s", "published decode s", "encode s/MP", "decode s/MP", "peak MB", "measured with"]
+    wide += ["encode difference", "decode difference"]
+    frame = frame.drop(columns=wide).rename(columns=lambda name: name.replace(" (assumed)", ""))
+    return frame.assign(format=frame.format.map(_short)).style.format(precision=2, na_rep="–").hide(axis="index")
+
+
 def fronts(table, published_fronts, measured_fronts):
     """Size against encoding and decoding speed; those that nobody beats in both are joined.
 
