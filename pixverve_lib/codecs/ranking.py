@@ -7,7 +7,6 @@ from pixverve_lib.kit.artefacts import ARTEFACTS
 
 PICTURES = 25  # App. H
 ASSUMED_PIXELS = 10240**2  # not in paper: the sizes of the 25 pictures are not printed (M38)
-SET_PIXELS = 12369 * 14377  # Sec. 3.3: the average size of PixVerve-Bench, what the 25 may also have been
 QUANTITIES = ("size", "encode", "decode")
 PRINTED = dict(zip(QUANTITIES, ("compressed_size_bytes", "compression_time_s", "decompression_time_s"), strict=True))
 MEASURED = dict(zip(QUANTITIES, ("bits_per_pixel", "encode_s_per_mp", "decode_s_per_mp"), strict=True))

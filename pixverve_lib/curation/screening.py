@@ -7,8 +7,6 @@ from pixverve_lib.paper.constants import (
     TARGET_PIXELS,
 )
 
-TIERS = ("native", "2x", "4x")
-
 
 def why_too_small(height, width):
     """"" for a picture that passes i) or ii) of Sec. 3.1.1, else the reason in words.  height, width: pixels"""
@@ -25,7 +23,7 @@ def wanted(height, width):
 
 
 def tier(height, width):
-    """How a picture reaches 100 MP (Sec. 3.1.3): one of TIERS, or "" when the screen drops it."""
+    """How a picture reaches 100 MP (Sec. 3.1.3): "native", "2x", "4x", or "" when the screen drops it."""
     if not wanted(height, width):
         return ""
     pixels = height * width
