@@ -22,6 +22,11 @@ def test_bands_of_any_height_join_without_a_trace(layout):
     assert np.array_equal(np.concatenate([rgb for _, rgb, _ in render.bands(scene, 133, 173, band=37)]), whole)
 
 
+def test_a_window_is_that_part_of_the_whole_picture():
+    scene = layouts.compose("landscape", 3, 1.3)
+    assert np.array_equal(render.window(scene, 133, 173, 31, 57, 80, 99), render.draw(scene, 133, 173)[31:111, 57:156])
+
+
 def test_a_picture_of_two_hundred_megapixels_is_drawn_band_by_band():
     scene = layouts.compose("landscape", 1, 15348 / 13031)  # Tab. 2: the average size
     first_row, rgb, owners = next(render.bands(scene, 13031, 15348, band=16))

@@ -143,6 +143,14 @@ def open_builtin(budget, seed, cache):
     return (_picture(folder / r.name, r, i) for i, r in enumerate(recipes))
 
 
+def draw_named(names, cache):
+    """Draws those of the named pictures that are missing below `cache`.  Returns their paths  # list of str"""
+    folder = Path(cache) / f"scenes-v{VERSION}"
+    folder.mkdir(parents=True, exist_ok=True)
+    _draw_missing(folder, [parse(name) for name in names], "drawing scenes")
+    return [str(folder / name) for name in names]
+
+
 def _draw_missing(folder, recipes, label):
     """A file that is there is whole (it is renamed when finished), so that a killed run goes on with the next."""
     missing = [folder / r.name for r in recipes if not (folder / r.name).exists()]

@@ -31,7 +31,8 @@ class TooSmall(Exception):
         self.reason = reason
 
 
-def _size_and_digest(path):
+def size_and_digest(path):
+    """Bytes of a file, and their SHA-256 in hexadecimal."""
     path = os.fspath(path)
     with fsspec.open(path, "rb") if "://" in path else open(path, "rb") as file:  # a local name may hold "::"
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -52,7 +53,7 @@ def inspect(path, predictor_l, predictor_a):
     variances = statistics.patch_variances(rgb, FLAT_PATCH)
     small = reading.thumbnail(rgb, aesthetics.THUMBNAIL)
     hashes = duplicates.perceptual_hashes(reading.thumbnail(small, 256))
-    size, sha256 = _size_and_digest(path)
+    size, sha256 = size_and_digest(path)
     found = {
         "height": header.height, "width": header.width, "bytes": size, "sha256": sha256,
         "tier": screening.tier(header.height, header.width),

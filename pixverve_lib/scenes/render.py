@@ -100,8 +100,8 @@ def _tone(value, grain, tones):
 
 
 @numba.njit(nogil=True, error_model="numpy")  # not cached: numba would not see a change in shading.py (3 s a process)
-def _render(table, line_of, lines, bank, light, tones, scale, top, out, ids):
-    """Fills out  # H W 3 uint8  and ids  # H W int16  with the rows from `top` on."""
+def _render(table, line_of, lines, bank, light, tones, scale, top, left, out, ids):
+    """Fills out  # H W 3 uint8  and ids  # H W int16  with what lies below `top` and right of `left`."""
     height, width = ids.shape
     listed = np.empty(len(table), np.int64)
     for tile_y in range(0, height, TILE):
@@ -109,18 +109,33 @@ def _render(table, line_of, lines, bank, light, tones, scale, top, out, ids):
             below, right = min(height, tile_y + TILE), min(width, tile_x + TILE)
             n = 0
             for k in range(len(table) - 1, -1, -1):  # front to back
-                if _may_touch(table[k], tile_x, top + tile_y, right, top + below, scale):
+                if _may_touch(table[k], left + tile_x, top + tile_y, left + right, top + below, scale):
                     listed[n] = k
                     n += 1
             for j in range(tile_y, below):
                 for i in range(tile_x, right):
-                    r, g, b, owner = _pixel(table, listed, n, lines, line_of, bank, light, scale, i + 0.5,
-                                            top + j + 0.5)
+                    x, y = left + i, top + j
+                    r, g, b, owner = _pixel(table, listed, n, lines, line_of, bank, light, scale, x + 0.5, y + 0.5)
                     ids[j, i] = owner
-                    grain = light.grain * (hashed(i, top + j, 11) + hashed(i, top + j, 12) - 1) + 0.5
+                    grain = light.grain * (hashed(x, y, 11) + hashed(x, y, 12) - 1) + 0.5
                     out[j, i, 0] = _tone(r * light.exposure, grain, tones)
                     out[j, i, 1] = _tone(g * light.exposure, grain, tones)
                     out[j, i, 2] = _tone(b * light.exposure, grain, tones)
+
+
+def _prepared(scene, height, width):
+    """A function (top, left, rows, columns) -> (rgb, owners) that draws any part of the picture of that size."""
+    table = np.array(scene.shapes, ROW)
+    is_ridge = table["kind"] == RIDGE
+    line_of = np.cumsum(is_ridge) - 1
+    lines = np.stack([_skyline(row, width, float(height)) for row in table[is_ridge]] or [np.zeros(1, np.float32)])
+    light, bank, tones = np.array([scene.light], LIGHT)[0], textures.bank(), _tone_curve()
+
+    def part(top, left, rows, columns):
+        rgb, owners = np.empty((rows, columns, 3), np.uint8), np.empty((rows, columns), np.int16)
+        _render(table, line_of, lines, bank, light, tones, float(height), top, left, rgb, owners)
+        return rgb, owners
+    return part
 
 
 def bands(scene, height, width, band=BAND):
@@ -128,16 +143,14 @@ def bands(scene, height, width, band=BAND):
 
     Yields (first row, rgb  # <= band, width, 3 uint8, owners  # <= band, width int16: instance number or < 0).
     """
-    table = np.array(scene.shapes, ROW)
-    is_ridge = table["kind"] == RIDGE
-    line_of = np.cumsum(is_ridge) - 1
-    lines = np.stack([_skyline(row, width, float(height)) for row in table[is_ridge]] or [np.zeros(1, np.float32)])
-    light, bank, tones = np.array([scene.light], LIGHT)[0], textures.bank(), _tone_curve()
+    part = _prepared(scene, height, width)
     for top in range(0, height, band):
-        rows = min(band, height - top)
-        rgb, owners = np.empty((rows, width, 3), np.uint8), np.empty((rows, width), np.int16)
-        _render(table, line_of, lines, bank, light, tones, float(height), top, rgb, owners)
-        yield top, rgb, owners
+        yield top, *part(top, 0, min(band, height - top), width)
+
+
+def window(scene, height, width, top, left, rows, columns):
+    """A part of the picture that `draw` would make at that size, without the rest.  # rows columns 3 uint8"""
+    return _prepared(scene, height, width)(top, left, rows, columns)[0]
 
 
 def draw(scene, height, width):
