@@ -3,12 +3,12 @@
 Two files are needed, where PyTorch keeps what it has downloaded (TORCH_HOME moves that folder): AlexNet of torchvision
 and the layer weights of LPIPS. They are read as tensors only, never unpickled.
 """
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
-import torch
 
 from pixverve_lib.models.aesthetics import WeightsMissing
 
@@ -30,10 +30,11 @@ def load(folder=None):
 
     folder: where TRUNK and LAYERS are, PyTorch's own by default. Raises WeightsMissing.
     """
-    folder = Path(folder or torch.hub.get_dir())
+    folder = Path(folder or _hub())
     if lacking := [name for name in (TRUNK, LAYERS) if not (folder / name).is_file()]:
-        raise WeightsMissing(f"LPIPS: no {' and no '.join(lacking)} in {folder}; with network, "
+        raise WeightsMissing(f"LPIPS: no {' and no '.join(lacking)} in {str(folder).replace(str(Path.home()), '~')}; with network, "
                              "`python -c \"import pyiqa; pyiqa.create_metric('lpips')\"` puts them there")
+    import torch  # here and below: 5 s, and mostly for nothing
     net, state = network(), {}
     trunk, layers = (torch.load(folder / name, map_location="cpu", weights_only=True) for name in (TRUNK, LAYERS))
     for key in net.state_dict():
@@ -44,6 +45,12 @@ def load(folder=None):
     net.load_state_dict(state, strict=False)  # what is left are the constants of the scaling layer
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return lambda a, b: distance(net.to(device), a, b)
+
+
+def _hub():
+    """What torch.hub.get_dir() says, without the seconds that importing torch takes."""
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "torch")
+    return Path(home).expanduser() / "hub"
 
 
 def distance(net, a, b):
@@ -68,6 +75,7 @@ def _cuts(length):
 
 
 def _patch_distance(net, a, b):
+    import torch
     device = next(net.parameters()).device
     a, b = (torch.from_numpy(np.ascontiguousarray(p)).to(device).permute(2, 0, 1)[None] / 255 for p in (a, b))
     with torch.inference_mode():
