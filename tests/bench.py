@@ -6,6 +6,7 @@ threads, the better of the two. Peak memory is what the process needed beyond it
 reading it included.
 """
 
+import itertools
 import platform
 import resource
 import sys
@@ -23,8 +24,9 @@ import cv2
 import numpy as np
 from tabulate import tabulate
 
+from pixverve_lib.curation import super_resolution
 from pixverve_lib.curation.deduplication import RADIUS
-from pixverve_lib.imaging import cooccurrence, duplicates, fidelity, reading, seams, spectrum, statistics
+from pixverve_lib.imaging import cooccurrence, duplicates, fidelity, reading, seams, spectrum, statistics, tiling
 from pixverve_lib.paper import constants as paper
 from pixverve_lib.scenes import layouts, render
 
@@ -74,6 +76,19 @@ def ssim(pair: tuple[np.ndarray, np.ndarray]) -> float:
     return fidelity.ssim(*pair)
 
 
+def some_tiles(path: Path) -> tuple[int, list[np.ndarray]]:
+    """The side of a picture, and a few tiles to be used again and again."""
+    rng = np.random.default_rng(0)
+    shape = (super_resolution.TILE, super_resolution.TILE, 3)
+    return reading.probe(path).width, [rng.uniform(0, 255, shape).astype(np.float32) for _ in range(4)]
+
+
+def blend(given: tuple[int, list[np.ndarray]]) -> int:
+    side, tiles = given
+    bands = tiling.blend(itertools.cycle(tiles), side, side, super_resolution.TILE, super_resolution.STRIDE)
+    return sum(len(band) for band in bands)
+
+
 def draw_scene(layout: str) -> tuple[float, float]:
     """Megapixels a second of one core, after compiling, and the exponent of the power spectrum of the lower middle."""
     scene = layouts.compose(layout, 1)
@@ -101,6 +116,7 @@ COMPARISONS = [
     Comparison("GLCM Score, all 4", reading.read_rgb, cooccurrence.glcm_scores, obvious.glcm, "scikit-image, one", 6),
     Comparison("seam ratios", reading.read_rgb, seam_ratios, obvious.seam_ratios, "NumPy, gray only", 20),
     Comparison(f"SSIM, {SSIM_SIDE} x {SSIM_SIDE}", read_pair, ssim, obvious.ssim, "scikit-image", 12),
+    Comparison("blending tiles", some_tiles, blend, obvious.blend, "NumPy, full frame", 2.5),
 ]
 
 

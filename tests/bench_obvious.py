@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from pixverve_lib.curation.deduplication import RADIUS
+from pixverve_lib.curation.super_resolution import STRIDE, TILE
 from pixverve_lib.imaging import cooccurrence
 from pixverve_lib.paper import constants as paper
 
@@ -78,3 +79,18 @@ def ssim(pair: tuple[np.ndarray, np.ndarray]) -> float:
 
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
     return structural_similarity(*pair, channel_axis=2, **options)
+
+
+def blend(given: tuple[int, list[np.ndarray]]) -> np.ndarray:
+    """Full-frame float accumulators of pixels and weights, divided at the end."""
+    side, tiles = given
+    ramp = np.minimum(np.arange(1, TILE + 1), TILE - np.arange(TILE)).clip(max=TILE - STRIDE).astype(np.float32)
+    weight = (ramp[:, None] * ramp)[..., None]
+    total, weights = np.zeros((side, side, 3), np.float32), np.zeros((side, side, 1), np.float32)
+    places = [min(start, max(0, side - TILE)) for start in range(0, max(1, side - TILE + STRIDE), STRIDE)]
+    for i, (y, x) in enumerate((y, x) for y in places for x in places):
+        target = total[y:y + TILE, x:x + TILE]
+        part = weight[:target.shape[0], :target.shape[1]]
+        target += tiles[i % len(tiles)][:target.shape[0], :target.shape[1]] * part
+        weights[y:y + TILE, x:x + TILE] += part
+    return np.rint(total / weights).astype(np.uint8)
