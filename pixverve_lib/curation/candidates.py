@@ -6,6 +6,8 @@ from pixverve_lib.curation.screening import tier
 from pixverve_lib.imaging import reading
 from pixverve_lib.kit import artefacts
 
+MOST = 8  # own pictures at laptop: each becomes a file of some 400 MB
+
 
 def candidates(run):
     """The candidate pool of this run.  Returns (pool with the columns of `candidate_pool`, where it comes from).
@@ -25,6 +27,20 @@ def candidates(run):
     return pool, f"a shipped sample of {len(pool)} candidates, for notebook 01 has not run at {run.name}"
 
 
+def handful(pool, run):
+    """The pictures that this budget brings to 100 MP: all of them at gpu and paper.
+
+    At smoke the smallest of the 4x tier. At laptop the smallest of each tier, or of own pictures the first MOST.
+    """
+    if run.budget in ("gpu", "paper"):
+        return pool
+    if run.images and run.budget == "laptop":
+        return pool.head(MOST)
+    by_size = pool.assign(pixels=pool.height * pool.width).sort_values(["pixels", "path"], kind="stable")
+    tiers = ("4x",) if run.budget == "smoke" else ("native", "2x", "4x")
+    return pool.loc[[i for tier in tiers for i in by_size.index[by_size.tier == tier][:1]]]
+
+
 def screened(run):
     """All pictures of the run's sources that can be read and pass the screen of Sec. 3.1.1; scores stay empty."""
     pictures, _ = raw_pool.collect(run)
@@ -37,6 +53,6 @@ def screened(run):
         if tier(header.height, header.width):
             rows.append(picture._asdict() | {"height": header.height, "width": header.width})
     pool = pd.DataFrame(rows, columns=[*pictures.columns, "height", "width"])
-    sizes = zip(pool.height, pool.width, strict=True)
-    pool = pool.assign(id=[inspection.size_and_digest(path)[1][:16] for path in pool.path], tier=[tier(*size) for size in sizes])
+    tiers = [tier(*size) for size in zip(pool.height, pool.width, strict=True)]
+    pool = pool.assign(id=[inspection.size_and_digest(path)[1][:16] for path in pool.path], tier=tiers)
     return pool.reindex(columns=list(artefacts.POOL))

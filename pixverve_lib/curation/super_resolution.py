@@ -91,7 +91,7 @@ def upscale(source, target: Path, upscaler: Upscaler, scale: int, prompt: str = 
     places = [(row, column) for row in tiling.plan(height, TILE, STRIDE) for column in tiling.plan(width, TILE, STRIDE)]
     enlarge = partial(_enlarged, rgb, upscaler, scale, prompt)
     bar = tqdm(total=len(places), desc=Path(target).stem, unit=" tiles", mininterval=1, delay=1, leave=False,
-               file=sys.stdout)
+               position=0, file=sys.stdout)
     with bar, atomic(target) as temporary, closing(_in_order(enlarge, places, upscaler)) as tiles:
         bands = tiling.blend(_counted(tiles, bar), height, width, TILE, STRIDE)
         large.write_tiled(temporary, height, width, bands, icc=large.icc_profile(source))

@@ -5,7 +5,7 @@ from PIL import Image
 
 from pixverve_lib.kit.style import DPI, MUTED
 
-MOST_BYTES = 300_000  # of a figure that goes into the repository
+MOST_BYTES = 500_000  # of a figure that goes into the repository
 
 
 def png(fig, footer="", most_bytes=MOST_BYTES):

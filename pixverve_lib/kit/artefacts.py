@@ -29,10 +29,17 @@ POOL = (
     "id", "path", "source", "licence", "author", "page", "caption", "height", "width", "bytes", "tier", "exposure",
     "sharpness", "flatness", "flatness_800", "entropy", "aesthetics_l", "aesthetics_a", "predictors",
 )
+UHR = (
+    "id", "path", "source_path", "tier", "scale", "upscaler", "source_height", "source_width", "height", "width",
+    "seconds", "tiles", "seam_ratio", "psnr", "ssim", "lpips", "seam", "consistency", "kept",
+)
 ARTEFACTS: dict[str, Artefact] = {
     "raw_pool": Artefact("01_curation", POOL),
     "candidate_pool": Artefact("01_curation", POOL),
     "rejected": Artefact("01_curation", ("path", "step", "reason")),
+    "uhr_pool": Artefact("02_super_resolution", UHR),
+    "uhr_rejected": Artefact("02_super_resolution", ("path", "step", "reason")),
+    "region_patches": Artefact("02_super_resolution", ("id", "top", "left", "side", "why", "sobel_variance")),
     "codec_jobs": Artefact("09_compression_bench", (
         "part", "picture", "codec", "side", "height", "width", "status", "reason", "bytes", "encode_s",
         "encode_median_s", "encode_wall_s", "decode_s", "decode_median_s", "decode_wall_s", "peak_mb", "verified",

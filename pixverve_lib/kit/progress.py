@@ -16,7 +16,8 @@ FAILURES = ("rejected", "quarantined")
 
 
 @contextmanager
-def progress(total: int, label: str, kept: Iterable[str] = ()) -> Iterator[Callable[[str], None]]:
+def progress(total: int, label: str, kept: Iterable[str] = (),
+             unit: str = "pictures") -> Iterator[Callable[[str], None]]:
     """Show n/total, rate, ETA and failures while a stage runs; yields the function to call with each picture's status.
 
     `kept` holds the statuses of the pictures finished by an earlier run: they count, but not for the rate. When the
@@ -24,7 +25,7 @@ def progress(total: int, label: str, kept: Iterable[str] = ()) -> Iterator[Calla
     """
     tally = Counter(kept)
     resumed, start = tally.total(), time.monotonic()
-    bar = tqdm(total=total, initial=resumed, desc=label or None, unit=" pictures", mininterval=1, delay=1, leave=False,
+    bar = tqdm(total=total, initial=resumed, desc=label or None, unit=f" {unit}", mininterval=1, delay=1, leave=False,
                file=sys.stdout)
 
     def count(status: str) -> None:
@@ -34,16 +35,16 @@ def progress(total: int, label: str, kept: Iterable[str] = ()) -> Iterator[Calla
 
     with bar:
         yield count
-    print(_summary(label, tally, resumed, time.monotonic() - start))
+    print(_summary(label, tally, resumed, time.monotonic() - start, unit))
 
 
 def _failures(tally: Counter) -> dict[str, int]:
     return {status: tally[status] for status in FAILURES if tally[status]}
 
 
-def _summary(label: str, tally: Counter, resumed: int, seconds: float) -> str:
+def _summary(label: str, tally: Counter, resumed: int, seconds: float, unit: str) -> str:
     number = tally.total()
-    parts = [f"{number} picture{'s' * (number != 1)} in {seconds:.1f} s"]
+    parts = [f"{number} {unit if number != 1 else unit.removesuffix('s')} in {seconds:.1f} s"]
     parts += [f"{count} {status}" for status, count in _failures(tally).items()]
     parts += [f"{resumed} kept from an earlier run"] if resumed else []
     return (f"{label}: " if label else "") + ", ".join(parts)

@@ -32,7 +32,8 @@ def load(folder=None):
     """
     folder = Path(folder or _hub())
     if lacking := [name for name in (TRUNK, LAYERS) if not (folder / name).is_file()]:
-        raise WeightsMissing(f"LPIPS: no {' and no '.join(lacking)} in {str(folder).replace(str(Path.home()), '~')}; with network, "
+        where = str(folder).replace(str(Path.home()), "~")
+        raise WeightsMissing(f"LPIPS: no {' and no '.join(lacking)} in {where}; with network, "
                              "`python -c \"import pyiqa; pyiqa.create_metric('lpips')\"` puts them there")
     import torch  # here and below: 5 s, and mostly for nothing
     net, state = network(), {}
