@@ -79,7 +79,8 @@ def annotate_picture(path, roles, limits, threads=THREADS):
 
 def makers(roles):
     """Who plays each role of the pipeline: {role: name}."""
-    return {stage: getattr(roles, stage).maker for stage in STAGES}
+    played = {stage: getattr(roles, stage) for stage in STAGES}
+    return {stage: role.maker if role else "nobody" for stage, role in played.items()}
 
 
 def size(path):
@@ -129,7 +130,10 @@ def _part(failed, work, *arguments):
 
 
 def _ask(role_name, roles, *question):
-    answer = getattr(roles, role_name)(*question)
+    role = getattr(roles, role_name)
+    if role is None:
+        raise _Missing(role_name, "nobody plays this role")
+    answer = role(*question)
     if isinstance(answer, Failed):
         raise _Missing(role_name, answer.reason)
     return answer

@@ -14,6 +14,7 @@ import os
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -82,7 +83,7 @@ def annotation_records(final, pool, annotations):
             "path": row.path, "id": row.id, "split": row.split, "height": int(row.height), "width": int(row.width),
             "file_name": records.file_name(row.id, _suffix(row.path)), "tier": row.tier, "upscaler": row.upscaler,
             **{name: _text(source[name]) for name in ("source", "licence", "author", "page", "predictors")},
-            "scores": {name: source[name] for name in SCORES}, "tags": made["pruned_tags"],
+            "scores": {name: _number(source[name]) for name in SCORES}, "tags": made["pruned_tags"],
             "boxes": made["instances"], "instances": [_flat(instance) for instance in made["instances"]],
             **{name: made[name] for name in ("aesthetics", "long_caption", "short_caption", "makers")},
         })
@@ -146,6 +147,10 @@ def _flat(instance):
 
 def _text(value):
     return value if isinstance(value, str) else ""  # pandas reads an empty cell as NaN
+
+
+def _number(value):
+    return None if pd.isna(value) else float(value)
 
 
 def _suffix(path):

@@ -67,7 +67,8 @@ def strata(final):
     shape = np.select([aspect > SQUARE, aspect < 1 / SQUARE], ["landscape", "portrait"], "square")
     recipes = [builtin_pool.parse(path) for path in final.source_path]
     layouts = [recipe.layout if recipe else "" for recipe in recipes]
-    return pd.Series([" ".join(words) for words in zip(final.source, layouts, shape, strict=True)], final.index)
+    words = zip(final.source, layouts, shape, strict=True)
+    return pd.Series([" ".join(filter(None, each)) for each in words], final.index, dtype=str)
 
 
 def data_flow(raw, candidate, tried, final, *, synthesized, bench):

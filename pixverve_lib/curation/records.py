@@ -21,6 +21,7 @@ def each(folder, ways, make, label, at_once=AT_ONCE):
     "incomplete": true, for an endpoint may answer now. make(id) gives a JSON object; it runs in threads, and whatever
     it raises costs one picture and leaves one line. Raises DiskFull; what is finished stays.
     """
+    ways = {name: json.loads(json.dumps(way)) for name, way in ways.items()}  # as they are read again: lists, no tuples
     records = {name: record for name, way in ways.items() if (record := _finished(folder / file_name(name), way))}
     failures = {}
     with progress(len(ways), label, kept=["ok"] * len(records)) as count, ThreadPoolExecutor(at_once) as pool:
@@ -60,7 +61,6 @@ def _finished(file, way):
 
 
 def _make(folder, name, way, make):
-    way = json.loads(json.dumps(way))  # as it will be read again
     record = json.loads(json.dumps(make(name), allow_nan=False))
     text = json.dumps({"way": way, "record": record}, ensure_ascii=False)
     write_bytes_atomically(folder / file_name(name), text.encode())

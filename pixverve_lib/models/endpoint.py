@@ -36,17 +36,34 @@ class Service:
     url: str
     model: str
     key: str = field(repr=False)
+    timeout: float = TIMEOUT
+    retries: int = MAX_RETRIES
 
     @cached_property
     def client(self):
         from openai import OpenAI  # slow to import
 
-        return OpenAI(base_url=self.url, api_key=self.key, max_retries=MAX_RETRIES, timeout=TIMEOUT)
+        return OpenAI(base_url=self.url, api_key=self.key, max_retries=self.retries, timeout=self.timeout)
 
     def explain(self, error: Exception) -> str:
         """The error in one line, without the key even if the service sent it back."""
         line = " ".join(f"{type(error).__name__}: {error}".split())
         return f"{self.model}: {line.replace(self.key, '***')[:300]}"
+
+
+def services(*kinds: str, key: str = "") -> list[Service]:
+    """Read PIXVERVE_{kind}_{URL,MODEL,KEY} for each kind; `key` stands for one that is not set.
+
+    Raises EndpointError that names what is missing.
+    """
+    names = [f"PIXVERVE_{kind}_{what}" for kind in kinds for what in ("URL", "MODEL", "KEY")]
+    values = [os.environ.get(name, "").strip() or (key if name.endswith("KEY") else "") for name in names]
+    if missing := [name for name, value in zip(names, values, strict=True) if not value]:
+        raise EndpointError(f"no endpoint: set {', '.join(missing)} (a local server takes any word as key)")
+    for name, value in zip(names, values, strict=True):
+        if name.endswith("KEY") and not re.fullmatch(r"[!-~]+", value):  # the HTTP client would print it
+            raise EndpointError(f"{name} holds characters that no key has: set it again, without spaces in it")
+    return [Service(*values[start : start + 3]) for start in range(0, len(values), 3)]
 
 
 @dataclass(frozen=True)
@@ -59,14 +76,7 @@ class Endpoint:
     @classmethod
     def from_environment(cls) -> "Endpoint":
         """Read PIXVERVE_{CHAT,IMAGE}_{URL,KEY,MODEL}. Raises EndpointError that names what is missing."""
-        names = [f"PIXVERVE_{service}_{what}" for service in ("CHAT", "IMAGE") for what in ("URL", "MODEL", "KEY")]
-        values = [os.environ.get(name, "").strip() for name in names]
-        if missing := [name for name, value in zip(names, values, strict=True) if not value]:
-            raise EndpointError(f"no endpoint: set {', '.join(missing)} (a local server takes any word as key)")
-        for name, value in zip(names, values, strict=True):
-            if name.endswith("KEY") and not re.fullmatch(r"[!-~]+", value):  # the HTTP client would print it
-                raise EndpointError(f"{name} holds characters that no key has: set it again, without spaces in it")
-        return cls(Service(*values[:3]), Service(*values[3:]))
+        return cls(*services("CHAT", "IMAGE"))
 
     def write_prompts(self, n: int, avoid: Sequence[str] = ()) -> list[str]:
         """Ask the chat model for n prompts, none of `avoid`; gives those that are distinct and new, at most n.

@@ -1,0 +1,63 @@
+"""Scores of pictures that a nano model drew from the built-in prompts, each with a bootstrap interval over pictures.
+
+pos, shape       share of things with the right colour at the right place, and with the right shape too: a checker that
+                 knows the truth (scenes/primer_checker.py), not a model's opinion.
+nano-FID         Frechet distance of nano-clip features to drawn scenes of the same prompts. Never comparable with FID.
+nano-CLIPScore   100 x cosine of nano-clip features of picture and short prompt. Never comparable with CLIPScore.
+"""
+import numpy as np
+import pandas as pd
+
+from pixverve_lib.imaging import distances, reading
+from pixverve_lib.models import nano_clip
+from pixverve_lib.scenes import primer, primer_checker
+
+DRAWS = 200  # resamples of the bootstrap
+INTERVAL = (0.05, 0.95)  # its quantiles
+SCORES = ("pos", "shape", "nano-FID", "nano-CLIPScore")
+
+
+def measure(paths, prompts, seed=0):
+    """A frame with a row a score: score, value, low, high (bootstrap over pictures), pictures.
+
+    paths: of pictures; prompts: of primer.bench_prompts, one each.
+    """
+    pictures = [reading.read_rgb(path) for path in paths]
+    looked = features(pictures, prompts)
+    everything = np.arange(len(pictures))
+    rng = np.random.default_rng(seed)
+    drawn = pd.DataFrame([_scores(looked, rng.choice(everything, len(everything))) for _ in range(DRAWS)])
+    low, high = (drawn.quantile(q) for q in INTERVAL)
+    value = _scores(looked, everything)
+    rows = [(score, value[score], low[score], high[score], len(pictures)) for score in SCORES]
+    return pd.DataFrame(rows, columns=["score", "value", "low", "high", "pictures"])
+
+
+def features(pictures, prompts):
+    """What the scores are made of, a row a picture: things, pos, shape (counts), image, text, reference (features)."""
+    clip, specs = nano_clip.load(), [prompt.spec for prompt in prompts]
+    verdicts = [primer_checker.check(picture, spec) for picture, spec in zip(pictures, specs, strict=True)]
+    truth = [primer.draw(spec, len(picture), np.random.default_rng(i))
+             for i, (picture, spec) in enumerate(zip(pictures, specs, strict=True))]
+    return {
+        "things": np.array([len(verdict.colour) for verdict in verdicts]),
+        "pos": np.array([sum(verdict.colour) for verdict in verdicts]),
+        "shape": np.array([sum(map(all, zip(verdict.colour, verdict.shape, strict=True))) for verdict in verdicts]),
+        "image": clip.pooled_features(pictures), "reference": clip.pooled_features(truth),
+        "agreement": clip.score(pictures, [prompt.short for prompt in prompts]),
+    }
+
+
+def _scores(looked, rows):
+    things = looked["things"][rows].sum()
+    return {
+        "pos": looked["pos"][rows].sum() / things, "shape": looked["shape"][rows].sum() / things,
+        "nano-FID": distances.frechet(looked["image"][rows], looked["reference"][rows]),
+        "nano-CLIPScore": float(looked["agreement"][rows].mean()),
+    }
+
+
+def chance(paths, prompts):
+    """pos and shape of the same pictures against the prompts of their neighbours: what luck alone gives."""
+    pictures = [reading.read_rgb(path) for path in paths]
+    return primer_checker.scores(pictures, [prompt.spec for prompt in prompts[1:] + prompts[:1]])

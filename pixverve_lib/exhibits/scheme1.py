@@ -1,0 +1,110 @@
+"""Exhibits of notebook 05: frames in, one figure or one table out."""
+import numpy as np
+
+from pixverve_lib.kit import style
+from pixverve_lib.kit.style import ACCENT, DROPPED, KEPT, MUTED, NEUTRAL
+
+METHODS = {"base": MUTED, "full": KEPT, "lora": ACCENT}
+SIDES = (MUTED, NEUTRAL, ACCENT, DROPPED)  # from the smallest to the largest
+
+
+def sigmas(table):
+    """The noise levels that sampling visits at each size: static shift beside FLUX.2's dynamic one.
+
+    table: columns side (pixels), shift ("static" | "dynamic"), step, sigma
+    """
+    fig, axes = style.figure(2.9, columns=2, sharey=True)
+    for axis, shift in zip(axes, ("static", "dynamic"), strict=True):
+        chosen = table[table["shift"] == shift].groupby("side")
+        for (side, rows), colour in zip(chosen, SIDES, strict=False):
+            axis.plot(rows.step, rows.sigma, color=colour, label=f"{side} px")
+        axis.set(title=f"{shift} shift", xlabel="sampling step", ylim=(0, 1.03))
+    axes[0].set_ylabel("noise level σ")
+    axes[0].legend(title="side of the picture", title_fontsize=8)
+    return fig
+
+
+def grid(rows, prompts):
+    """The same prompts by several hands.  rows: {label: list of H W 3 uint8}; prompts: one line each"""
+    count = len(prompts)
+    fig, axes = style.figure(style.WIDTH / count * len(rows) + 0.5, rows=len(rows), columns=count, squeeze=False)
+    for i, (label, pictures) in enumerate(rows.items()):
+        for j, (axis, rgb) in enumerate(zip(axes[i], pictures, strict=True)):
+            style.picture_axis(axis, rgb, _wrapped(prompts[j]) if i == 0 else "")
+            axis.title.set_fontsize(6.5)
+        axes[i, 0].set_ylabel(label, fontweight="bold", fontsize=8)
+    return fig
+
+
+def _wrapped(prompt):
+    return prompt.replace(", ", ",\n")
+
+
+def curves(metrics, validation):
+    """Training loss over steps, and the validation loss at each noise level before and after.
+
+    metrics: columns method, step, loss; validation: columns method, step, level, loss
+    """
+    fig, (left, right) = style.figure(2.9, columns=2)
+    for method, rows in metrics.groupby("method", sort=False):
+        left.plot(rows.step, rows.loss.ewm(halflife=15).mean(), color=METHODS[method], label=method)
+    left.set(xlabel="step", ylabel="training loss, smoothed", title="Training")
+    left.legend()
+    first = validation[validation.step == validation.step.min()]
+    before = _by_level(first[first.method == first.method.iloc[0]])
+    right.plot(*before, "o--", color=METHODS["base"], label="base", ms=3)
+    for method, rows in validation.groupby("method", sort=False):
+        right.plot(*_by_level(rows[rows.step == rows.step.max()]), "o-", color=METHODS[method], label=method, ms=3)
+    right.set(xlabel="noise level σ", ylabel="validation loss", title="Validation, by noise level")
+    right.legend()
+    return fig
+
+
+def _by_level(rows):
+    rows = rows.sort_values("level")
+    return rows.level, rows.loss
+
+
+def scores(measured):
+    """Scores of base and fine-tuned models at a scale, with their bootstrap intervals.
+
+    measured: columns scale, method, score, value, low, high, pictures
+    """
+    shown = measured.assign(shown=[f"{row.value:.3g} [{row.low:.3g}, {row.high:.3g}]" for row in measured.itertuples()])
+    table = shown.pivot(index=["scale", "method", "pictures"], columns="score", values="shown").reset_index()
+    order = {name: i for i, name in enumerate(dict.fromkeys(measured.scale + measured.method))}
+    table = table.sort_values(by="method", key=lambda m: (table.scale + m).map(order))
+    columns = ["scale", "method", *dict.fromkeys(measured.score), "pictures"]
+    return table[columns].rename_axis(columns=None).reset_index(drop=True)
+
+
+def latency(measured, published):
+    """Seconds a picture against tokens, with the quadratic and the linear law; beside it the paper's, relative to 4K.
+
+    measured: columns scale, tokens, seconds; published: columns scale, seconds (Tab. A2, FLUX.2-I), pixels
+    """
+    fig, (left, right) = style.figure(3.0, columns=2)
+    left.loglog(measured.tokens, measured.seconds, "o", color=KEPT, label="measured")
+    first, tokens = measured.iloc[0], np.geomspace(measured.tokens.min(), measured.tokens.max(), 50)
+    for power, name in ((1, "linear"), (2, "quadratic")):
+        left.loglog(tokens, first.seconds * (tokens / first.tokens) ** power, "--", color=MUTED, lw=1)
+        left.annotate(name, (tokens[-1], first.seconds * (tokens[-1] / first.tokens) ** power), fontsize=8, color=MUTED,
+                      ha="right", va="bottom")
+    left.set(xlabel="image tokens", ylabel="seconds a picture", title="1:16 scale model, this machine")
+    start = measured[measured.scale == "4K"].seconds.iloc[0]
+    ours = measured[measured.scale.isin(published.scale)]
+    right.plot(ours.scale, ours.seconds / start, "o-", color=KEPT, label="measured at 1:16")
+    right.plot(published.scale, published.seconds / published.seconds.iloc[0], "s-", color=NEUTRAL,
+               label="published (Tab. A2, 8 GPUs)")
+    right.set(yscale="log", ylabel="time relative to 4K", title="How it grows")
+    right.legend(loc="upper left")
+    return fig
+
+
+def cost(measured, published):
+    """The rows of Scheme I in Tab. A1: epochs and device hours, published and measured at 1:16.
+
+    measured: columns method, scale, epochs, device_hours; published: the same
+    """
+    table = published.merge(measured, on=["method", "scale"], how="left", suffixes=(" published", " measured"))
+    return table.round({"epochs measured": 3, "device_hours measured": 4})

@@ -1,0 +1,232 @@
+"""Scheme I (Sec. 3.2): FLUX.2-klein with full attention, all of its transformer trained, or a LoRA.
+
+    cached = dataset.prepare(pictures, captions, pipeline, folder, **nano_klein.TEXT)
+    tuned = finetune(folder, pipeline, cached, "lora", steps=400)
+    better = apply(pipeline, tuned.weights)        # or, anywhere: stock_pipeline.load_lora_weights(tuned.weights)
+"""
+import copy
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from diffusers import Flux2KleinPipeline, Flux2Transformer2DModel
+from diffusers.training_utils import cast_training_params
+from peft import LoraConfig, get_peft_model_state_dict
+from safetensors.torch import save_file
+
+from pixverve_lib.models import nano_klein
+from pixverve_lib.paper import training
+from pixverve_lib.schemes import checkpoints, engine, flow, planner
+from pixverve_lib.schemes.cache import CachedSet
+from pixverve_lib.schemes.order import Order
+
+VARIANTS = ("full", "lora")
+LORA_TARGETS = ("to_k", "to_q", "to_v", "to_out.0", "to_qkv_mlp_proj")  # and each single block's to_out; not in paper
+LORA_FILE = "pytorch_lora_weights.safetensors"
+DROP = 0.1  # share of prompts dropped for guidance; not in paper: choice
+REHEARSAL = 0.15  # share of batches at the base's own scale, at 1:16; not in paper: choice
+BATCH_TOKENS = 3250  # at 1:16: batches of 11, 3 and 2 pictures at the 4K, 8K and 10K scale; not in paper: choice
+PAPER_BATCH = 1  # pictures a GPU; not in paper: choice
+VALIDATION = 8  # pictures at a time
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One resolution of the curriculum: for how long, and from which weights."""
+
+    scale: str
+    epochs: float
+    start: str = ""  # the scale it goes on from; "" is the base model
+    after: float = 0  # epochs of that scale
+
+
+CURRICULUM = {  # Sec. E.1 (M6, M13)
+    "full": (
+        Stage("4K", training.FULL_EPOCHS_4K),
+        Stage("8K", training.FULL_EPOCHS_8K, "4K", training.FULL_EPOCHS_8K_STARTS_AFTER),
+    ),
+    "lora": (
+        Stage("4K", training.LORA_EPOCHS_4K),
+        Stage("8K", training.LORA_EPOCHS_8K),
+        Stage("10K", training.LORA_EPOCHS_10K),
+    ),
+}
+STEPS = {  # of each stage below `paper`, where epochs decide; not in paper: choice
+    "smoke": {"4K": 8, "8K": 4, "10K": 4},
+    "laptop": {"4K": 480, "8K": 240, "10K": 180},
+    "gpu": {"4K": 10, "8K": 10, "10K": 10},  # random weights: cost only
+}
+NANO = {"schedule": "cosine", "warmup": 20, "average": 0.99}
+PRESETS = {  # (variant, whether at 1:16) -> what differs from engine.Settings
+    ("full", False): {"rate": training.FULL_RATE, "recompute": True},
+    ("lora", False): {"rate": training.LORA_RATE, "recompute": True},
+    ("full", True): {"rate": 8e-4} | NANO,  # paper: 1e-5, for 1900 times as many weights
+    ("lora", True): {"rate": 2e-3} | NANO,  # paper: 1e-4
+}
+
+
+class Tuned(NamedTuple):
+    """A finished fine-tuning."""
+
+    weights: Path  # folder in diffusers' format: of a transformer, or of a LoRA
+    run: Path  # folder of its checkpoints and metrics
+    metrics: pd.DataFrame  # step loss rate norm seconds memory_gb
+    validation: pd.DataFrame  # step level loss
+    epochs: float  # passes over the training set
+    device_hours: float
+
+
+def preset(variant: str, budget: str, steps: int, **changes) -> engine.Settings:
+    """Settings of a variant at a budget; `changes` go over them. Raises ValueError for an unknown variant."""
+    if variant not in VARIANTS:
+        raise ValueError(f"variant {variant!r} is unknown; use one of: {', '.join(VARIANTS)}")
+    return replace(engine.Settings(steps, **PRESETS[variant, _is_nano(budget)]), **changes)
+
+
+def finetune(folder, pipeline, cached: CachedSet, variant: str = "full", *, steps: int, budget: str = "laptop",
+             batch: int | None = None, rehearsal: CachedSet | None = None, held_out: CachedSet | None = None,
+             start: Path | None = None, rank: int = training.LORA_RANK, alpha: int = training.LORA_RANK,
+             **changes) -> Tuned:
+    """Fine-tune the transformer of `pipeline`, which stays as it is; the same call again finds what is finished.
+
+    Every combination of settings and data has its own folder in `folder`. batch: pictures of the largest bucket a step
+    and process; rehearsal: a set at the scale the base comes from, against forgetting; held_out: for validation; start:
+    weights of an earlier stage (`engine.kept`); alpha: of the LoRA; changes: to `preset`.
+    Raises planner.DoesNotFit, engine.NotFinite, checkpoints.BadCheckpoint, all before or instead of damage.
+    """
+    settings = preset(variant, budget, steps, **changes)
+    network = adapted(pipeline.transformer, variant, rank, alpha, settings)
+    if start is not None:
+        checkpoints.load_weights(Path(start), engine.trained(network))
+    largest = max(cached.buckets, key=lambda size: size[0] * size[1])
+    tokens = largest[0] * largest[1] // flow.F**2 + cached.text_tokens
+    batch = batch or (max(1, BATCH_TOKENS // tokens) if _is_nano(budget) else PAPER_BATCH)
+    order = Order(cached, batch, settings.seed, rehearsal, REHEARSAL)
+    identity = {"variant": variant, "alpha": alpha, "batch": batch, "data": cached.digest, "drop": DROP,
+                "rehearsal": rehearsal and (rehearsal.digest, REHEARSAL), "held out": held_out and held_out.digest,
+                "start": checkpoints.fingerprint(network)}
+    engine.processes().print(planner.check(network, _load(largest, cached, batch, settings)))
+    processes = engine.processes().num_processes
+    run = Path(folder) / f"{variant}-{_digest(settings, identity, processes)}"
+    loss = partial(flow.loss, shift=nano_klein.shift, drop=DROP)
+    validate = held_out and partial(_validated, held_out, settings.seed)
+    outcome = engine.train(network, loss, order, settings, run, identity, validate)
+    weights = _export(network, pipeline.transformer, variant, run)
+    share = 1 - (REHEARSAL if rehearsal else 0)
+    epochs = share * steps * settings.accumulate * processes / order.per_epoch
+    return Tuned(weights, run, *outcome, epochs, outcome.metrics["seconds"].sum() * processes / 3600)
+
+
+def progressive(folder, pipeline, cached: Mapping[str, CachedSet], variant: str, budget: str = "laptop",
+                **options) -> dict[str, Tuned]:
+    """The curriculum of a variant over the scales that `cached` has, as Sec. E.1 tells it: {scale: Tuned}.
+
+    All LoRAs start from the base; full training at 8K from the 4K weights of half of its epochs. Steps follow from the
+    epochs of Tab. A1 at budget `paper`, else from STEPS. options: those of `finetune`.
+    """
+    stages = {stage.scale: stage for stage in CURRICULUM[variant] if stage.scale in cached}
+    steps = {scale: _steps(stage, cached[scale], budget, options) for scale, stage in stages.items()}
+    forks = {stage.start: round(steps[stage.start] * stage.after / stages[stage.start].epochs)
+             for stage in stages.values() if stage.start in stages}
+    tuned = {}
+    for scale, stage in stages.items():
+        start = engine.kept(tuned[stage.start].run, forks[stage.start]) if stage.start in forks else None
+        keep = (forks[scale],) if scale in forks else ()
+        tuned[scale] = finetune(folder, pipeline, cached[scale], variant, steps=steps[scale], budget=budget,
+                                start=start, keep=keep, **options)
+    return tuned
+
+
+def apply(pipeline, weights: Path) -> Flux2KleinPipeline:
+    """A stock pipeline like `pipeline` with tuned weights in its transformer; everything else is shared.
+
+    With a LoRA the base weights are shared, too: copies elsewhere in memory may round differently in the last bit.
+    """
+    tuned = copy.copy(pipeline)
+    if (Path(weights) / LORA_FILE).exists():
+        shared = {id(weight): weight for weight in pipeline.transformer.parameters()}
+        tuned.register_modules(transformer=copy.deepcopy(pipeline.transformer, shared))
+        tuned.load_lora_weights(Path(weights), weight_name=LORA_FILE)
+    else:
+        transformer = Flux2Transformer2DModel.from_pretrained(weights, dtype=pipeline.transformer.dtype)
+        tuned.register_modules(transformer=transformer.to(pipeline.transformer.device))
+    return tuned
+
+
+def adapted(transformer, variant: str, rank: int, alpha: int, settings: engine.Settings):
+    """A copy of the transformer in which exactly what the variant trains requires gradients, in float32."""
+    network = copy.deepcopy(transformer)
+    if variant == "full":
+        return network.float().requires_grad_(True)
+    if settings.shard:
+        network.float()  # shards are of one type
+    network.requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, target_modules=lora_targets(network)))
+    cast_training_params(network)
+    return network
+
+
+def lora_targets(network) -> list[str]:
+    """Names of the layers that get a LoRA; a bare "to_out" would also name a list of two layers and fail."""
+    singles = range(network.config.num_single_layers)
+    return [*LORA_TARGETS, *(f"single_transformer_blocks.{index}.attn.to_out" for index in singles)]
+
+
+def _is_nano(budget):
+    return budget in ("smoke", "laptop")
+
+
+def _digest(settings, identity, processes):
+    parts = engine.same(settings, processes) | identity
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
+
+
+def _load(largest, cached, batch, settings):
+    half = settings.precision == "bfloat16" or (settings.precision == "auto" and torch.cuda.is_available())
+    shards = engine.processes().num_processes if settings.shard else 1
+    return planner.Load(*largest, cached.text_tokens, batch, "bfloat16" if half else "float32", settings.recompute,
+                        settings.average > 0, shards)
+
+
+def _validated(held_out, seed, network):
+    device = next(network.parameters()).device
+    return flow.losses_by_level(network, (batch.to(device) for batch in held_out.all_batches(VALIDATION)), seed)
+
+
+def _steps(stage, cached, budget, options):
+    if budget != "paper":
+        return STEPS[budget][stage.scale]
+    batches = Order(cached, options.get("batch") or PAPER_BATCH, 0).per_epoch
+    return max(1, round(stage.epochs * batches / (engine.processes().num_processes * options.get("accumulate", 1))))
+
+
+def _export(network, base, variant, run):
+    """Write the weights in diffusers' format, as one folder that appears whole."""
+    target, fresh = run / variant, run / f".{variant}.partial"
+    state = {name: checkpoints.whole(tensor) for name, tensor in network.state_dict().items()}
+    if engine.processes().is_main_process and not target.exists():
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        _write(network, base, variant, state, fresh)
+        os.replace(fresh, target)
+    engine.processes().wait_for_everyone()
+    return target
+
+
+def _write(network, base, variant, state, folder):
+    if variant == "lora":
+        layers, metadata = get_peft_model_state_dict(network, state), network.peft_config["default"].to_dict()
+        Flux2KleinPipeline.save_lora_weights(folder, layers, transformer_lora_adapter_metadata=metadata)
+        return
+    base.save_config(folder)  # that of a sharded network names another class
+    tensors = {name: tensor.to(base.dtype).contiguous() for name, tensor in state.items()}
+    save_file(tensors, folder / "diffusion_pytorch_model.safetensors", {"format": "pt"})
