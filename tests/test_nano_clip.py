@@ -55,15 +55,16 @@ def test_a_larger_drawing_of_the_same_scene_scores_like_the_small_one(model, pro
 @pytest.mark.parametrize("blur, noise", [((0, 0.7, 1.4, 2.8), (0,) * 4), ((0,) * 4, (0, 8, 16, 32))])
 def test_nano_fid_rises_with_every_step_of_blur_and_of_noise(model, blur, noise):
     rng = np.random.default_rng(11)
-    first, second = (primer.draw_batch([primer.sample(rng, held_out=True) for _ in range(100)], 64, rng)
-                     for _ in range(2))
-    assert (np.diff(clip.fids(model, first, second, zip(blur, noise, strict=True), rng)) > 0).all()
+    specs = [primer.sample(rng, held_out=True) for _ in range(100)]
+    pictures, references = (primer.draw_batch(specs, 64, rng) for _ in range(2))
+    distances = clip.fids(model, pictures, references, zip(blur, noise, strict=True), rng)
+    assert (np.diff(distances) > 0).all() and distances[-1] > 10 * distances[0]
 
 
 def test_nano_aesthetic_follows_the_classical_score_on_pictures_of_varied_quality(model, pictures):
     rng = np.random.default_rng(12)
     varied = [clip.varied(picture, rng)[0] for picture in pictures]
-    assert clip.explained(model, varied) >= 0.5
+    assert clip.explained(model, varied) >= 0.8
 
 
 def test_features_have_unit_length_and_do_not_depend_on_the_company(model, prompts, pictures):

@@ -18,7 +18,7 @@ from pixverve_lib.paper.constants import REGION_PATCH
 from pixverve_lib.scenes import artefact_damage, camera, layouts, render, truth
 
 SIZE = (512, 768)  # pixels; not in paper: choice, a scene as the roles see it
-MATCH = 0.5  # IoU from which a box is the thing; Issue 5 B, as PASCAL VOC has it
+MATCH = 0.5  # IoU from which a box is the thing; not in paper: choice, that of PASCAL VOC
 LEAST = 0.002  # share of the picture a thing shows that is asked for; not in paper: choice, smaller ones are a bonus
 FULL_SIZE = (2560, 3840)  # pixels; the patches for the judge are cut from scenes drawn as large as this
 KINDS = {  # what the embedded tagger can call a thing; it has no word for flowers and rocks
@@ -165,7 +165,7 @@ def judged(roles, patches):
 
     patches: {name: H W 3 uint8}. kind is "clean" with severity 0, a row for each kind's score, or one of
     artefact_damage.KINDS; score: that kind's measure (imaging/visible_artefacts.py), bad: what the judge says.
-    About 1.5 s a patch.
+    About 4 s a patch.
     """
     rows = []
     with progress(len(patches), "judge on patches", unit="patches") as count:

@@ -29,9 +29,7 @@ def dominant(lab):
 
 
 def shares(lab):
-    """{name: share of the pixels}, the largest first.  lab: H W 3; looked at in cells of about 1/32 of the longer side
-
-    """
+    """{name: share of the pixels}, the largest first.  lab: H W 3, of which a grid of about 32 x 32 is looked at"""
     step = max(1, max(lab.shape[:2]) // 32)
     words = [name(*pixel) for pixel in lab[step // 2::step, step // 2::step].reshape(-1, 3)]
     found, counts = np.unique(words, return_counts=True)

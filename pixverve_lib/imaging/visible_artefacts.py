@@ -11,6 +11,7 @@ SIDE = 32  # pixels, the smallest picture there is something to say about
 BLOCK = 16  # pixels, squares in which detail is compared
 CODED = 8  # pixels, the squares of JPEG and its heirs
 REPEATS = (2, 3, 4)  # pixels; periods of repeated pixels
+UNSEEN = 0.1  # gray levels; mean steps as small as this are no grid that anybody sees
 SPECTRAL = 96  # pixels; a shorter spectrum has cliffs by chance
 CLIFF = 0.04  # of the band, over which the spectrum is averaged on either side of a frequency
 
@@ -37,7 +38,7 @@ def aliasing(gray):
 def _steps(gray, period):
     """Mean step among the columns of each phase."""
     steps = np.minimum(np.abs(np.diff(gray, axis=1)), 8).mean(axis=0)  # clipped: drawn edges would drown the grid
-    return np.array([steps[phase::period].mean() for phase in range(period)]) + 0.02
+    return np.array([steps[phase::period].mean() for phase in range(period)]) + UNSEEN
 
 
 def _smallest_step(gray, period):

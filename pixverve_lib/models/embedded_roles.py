@@ -19,7 +19,7 @@ SLENDER = 1.8  # height over width from which a thing is tall, width over height
 BOXY, ROUND = 0.85, (0.68, 0.85)  # shares of its box that an angular and a round thing fill
 LEAFY_GRAIN = 2.0  # units of Lab, local contrast of leaves
 LIMITS = {  # of visible_artefacts: above them damage is called noticeable
-    "blocking": 2.5, "ringing": 0.8, "banding": 12.0, "noise": 5.0, "over-smoothing": 2.6, "blur": 0.65,
+    "blocking": 2.3, "ringing": 0.8, "banding": 12.0, "noise": 5.0, "over-smoothing": 2.6, "blur": 0.65,
     "aliasing": 0.5,
 }
 

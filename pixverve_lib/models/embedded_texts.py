@@ -153,8 +153,9 @@ def long_caption(rgb: np.ndarray, descriptions: list[Description], aesthetics: A
     lab = segments.lab(segments.reduced(rgb))
     shape = "wide" if lab.shape[1] > 1.2 * lab.shape[0] else "tall" if lab.shape[0] > 1.2 * lab.shape[1] else "square"
     around = list(surroundings(rgb))
-    sentences = [f"{_article(shape).capitalize()} picture in {_listed(_main_colours(lab))}"
-                 f"{' with what looks like ' + _listed(around) if around else ''}, in which {_number(len(ranked))} out."]
+    seems = f" with what looks like {_listed(around)}" if around else ""
+    sentences = [f"{_article(shape).capitalize()} picture in {_listed(_main_colours(lab))}{seems}, in which "
+                 f"{_number(len(ranked))} out."]
     sentences += [one.text for one in ranked[:TOLD]]
     if len(ranked) > TOLD:
         sentences.append(f"Of less importance: {len(ranked) - TOLD} more.")

@@ -2,6 +2,7 @@
 
     tile, result    H W 3 uint8 in; scale H, scale W, 3 float32 in [0, 255] out. Same in, same out, from any thread.
     name, margin    attributes: what it is called; pixels that it wants to see around the part that is kept.
+    threads         attribute that some have: how many tiles at once are of use.
 
     bicubic, lanczos     OpenCV's, for reference.
     nano                 the small network of this kit (models/nano_upscaler.py), for scales 2 and 4.
@@ -48,20 +49,21 @@ class Diffusers:
     pipeline: takes an image, gives a larger one; settings: arguments of its call other than its defaults.
     """
 
+    threads = 1  # schedulers count steps
     margin = 0  # the pipelines know tiles of their own size best; overlaps are feathered by the caller
 
     def __init__(self, name, pipeline, **settings):
         self.name, self._pipeline, self._settings = name, pipeline, settings
         self._accepts = inspect.signature(pipeline.__call__).parameters
-        self._turn = threading.Lock()  # schedulers count steps
+        self._turn = threading.Lock()
 
     def __call__(self, tile, scale, prompt=""):
         import torch
+        from PIL import Image
         height, width = tile.shape[:2]
         padded = cv2.copyMakeBorder(tile, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_REFLECT)
         generator = torch.Generator().manual_seed(_seed(tile, prompt))
-        offered = {"image": torch.from_numpy(padded).permute(2, 0, 1)[None] / 255, "prompt": prompt,
-                   "generator": generator, "output_type": "np"}
+        offered = {"image": Image.fromarray(padded), "prompt": prompt, "generator": generator, "output_type": "np"}
         arguments = {name: value for name, value in offered.items() if name in self._accepts}
         with self._turn:
             larger = np.asarray(self._pipeline(**arguments, **self._settings).images[0], np.float32) * 255
@@ -107,7 +109,7 @@ def load(name: str) -> Callable[[np.ndarray, int, str], np.ndarray]:
         return Interpolation(name)
     if name == "nano":
         from pixverve_lib.models import nano_upscaler
-        return nano_upscaler.load()
+        return nano_upscaler.load_asset()
     if kind == "diffusers" and where:
         return load_diffusers(where)
     if kind == "odtsr":

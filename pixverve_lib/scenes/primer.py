@@ -175,7 +175,7 @@ def _step(distance, side):
 @COMPILED
 def _background(kind, x, y, side, seed):
     """Pattern of a background.  # [0, 1], between the two colours of the tone"""
-    if kind == 0:  # paper: brighter at the top
+    if kind == 0:  # paper: unevenly lit, from top to bottom
         return 0.25 + 0.5 * y
     if kind == 1:  # planks: boards of random tone with dark seams
         board = 4 * y + 0.5

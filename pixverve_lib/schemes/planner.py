@@ -4,7 +4,9 @@
 
 What a block keeps for the backward pass is linear in its tokens, because attention never writes its N x N matrix
 (flash attention, on CPU as on GPU). KEPT says how many bytes; it was counted in autograd (tests/test_planner.py counts
-again) and holds for the blocks of FLUX.2. Measured peaks on a CPU lie within a factor of 1.25 of the estimate.
+again) and holds for the blocks of FLUX.2. Measured peaks of all tensors on a CPU lie within a factor of 1.25 of the
+estimate, and so does what the process grows by, if the C library gives back what was freed
+(MALLOC_MMAP_THRESHOLD_=1000000); else it may keep some 0.2 GB more.
 """
 from dataclasses import dataclass
 from itertools import combinations

@@ -20,3 +20,8 @@ def prepare(pipeline, scale, count, folder, seed=0, held_out=False):
     captions = [(primer.long_caption if i % 2 else primer.short_caption)(spec) for i, spec in enumerate(specs)]
     pictures = primer.draw_batch(specs, SIDES[scale], rng)
     return dataset.prepare(list(pictures), captions, pipeline, folder, **nano_klein.TEXT)
+
+
+def static_shift(height, width):
+    """The kit's noise shift for a picture of the paper's size: that of its 1:16 model."""
+    return nano_klein.shift(height / SHRINK, width / SHRINK)
