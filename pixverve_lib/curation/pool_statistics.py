@@ -28,7 +28,7 @@ ASPECTS = {"9:16": 9 / 16, "2:3": 2 / 3, "3:4": 3 / 4, "1:1": 1.0, "4:3": 4 / 3,
            "21:9": 21 / 9}  # width : height; not in paper: choice, Fig. 6's own bins are in the picture only
 SCENARIOS = {  # the scenario with most of its words in the texts; not in paper: choice, for Fig. 6 prints no rule
     "landscape": "landscape mountain hill valley forest lake river field cliff desert canyon waterfall horizon meadow",
-    "city": "city street building skyscraper bridge road tower house architecture window car traffic square alley",
+    "city": "city street building skyscraper bridge road tower house architecture window car traffic alley",
     "plants": "flower leaf foliage petal tree plant garden blossom grass fern berry branch",
     "animals": "animal bird dog cat horse fish insect butterfly lion elephant fur feather",
     "people": "person people man woman child portrait face crowd dancer hand hair",
@@ -40,8 +40,8 @@ SCENARIOS = {  # the scenario with most of its words in the texts; not in paper:
 STOP_WORDS = (
     "about above across after against all also and are around as at away back because been before behind being below "
     "between both but by can covering each for from front has have her his image in into is it its left like more most "
-    "near of off on one onto other out over percent picture right scene several side some stands that the their them "
-    "then there these they this through to two under up upper lower very was where which while who with within"
+    "near of off on one onto other out over percent picture right scene several side some stands than that the their "
+    "them then there these they this through to two under up upper lower very was what where which while who with within"
 )
 EDGES = np.geomspace(1 / 1024, 0.5, 97)  # cycles a pixel, rings of the spectrum; not in paper: choice
 FIT = (0.005, 0.3)  # cycles a pixel between which the slope is fitted; not in paper: choice

@@ -33,6 +33,14 @@ UHR = (
     "id", "path", "source_path", "tier", "scale", "upscaler", "source_height", "source_width", "height", "width",
     "seconds", "tiles", "seam_ratio", "psnr", "ssim", "lpips", "seam", "consistency", "kept",
 )
+ANNOTATIONS = (
+    "id", "path", "height", "width", "tags", "pruned_tags", "instances", "boxes_found", "boxes_left_out", "trivial",
+    "duplicates", "aesthetics", "long_caption", "short_caption", "makers", "failed",
+)
+FINAL = (
+    "id", "path", "source_path", "split", "height", "width", "tier", "scale", "upscaler", "source", "licence", "author",
+    "page", "predictors", "exposure", "sharpness", "flatness", "entropy", "aesthetics_l", "aesthetics_a",
+)
 ARTEFACTS: dict[str, Artefact] = {
     "raw_pool": Artefact("01_curation", POOL),
     "candidate_pool": Artefact("01_curation", POOL),
@@ -40,6 +48,12 @@ ARTEFACTS: dict[str, Artefact] = {
     "uhr_pool": Artefact("02_super_resolution", UHR),
     "uhr_rejected": Artefact("02_super_resolution", ("path", "step", "reason")),
     "region_patches": Artefact("02_super_resolution", ("id", "top", "left", "side", "why", "sobel_variance")),
+    "annotations": Artefact("03_captioning", ANNOTATIONS),
+    "judgements": Artefact("03_captioning", (
+        "id", "kind", "number", "label", "top", "left", "bottom", "right", "bad", "reasons", "maker",
+    )),
+    "final_pool": Artefact("03_captioning", FINAL),
+    "final_rejected": Artefact("03_captioning", ("path", "step", "reason")),
     "codec_jobs": Artefact("09_compression_bench", (
         "part", "picture", "codec", "side", "height", "width", "status", "reason", "bytes", "encode_s",
         "encode_median_s", "encode_wall_s", "decode_s", "decode_median_s", "decode_wall_s", "peak_mb", "verified",

@@ -46,8 +46,9 @@ def build(words: tuple[str, ...], seed: int) -> Flux2KleinPipeline:
     )
     vae = NanoVAE()
     transformer = Flux2Transformer2DModel(
-        in_channels=4 * vae.config.latent_channels, num_layers=2, num_single_layers=4, attention_head_dim=32, num_attention_heads=4,
-        joint_attention_dim=len(LAYERS) * text.hidden_size, axes_dims_rope=(8, 8, 8, 8), guidance_embeds=False,
+        in_channels=4 * vae.config.latent_channels, num_layers=2, num_single_layers=4, attention_head_dim=32,
+        num_attention_heads=4, joint_attention_dim=len(LAYERS) * text.hidden_size, axes_dims_rope=(8, 8, 8, 8),
+        guidance_embeds=False,
     )
     return Flux2KleinPipeline(
         FlowMatchEulerDiscreteScheduler(shift=shift(OWN_SIDE, OWN_SIDE)), vae, Qwen3ForCausalLM(text), names,
