@@ -41,7 +41,8 @@ STOP_WORDS = (
     "about above across after against all also and are around as at away back because been before behind being below "
     "between both but by can covering each for from front has have her his image in into is it its left like more most "
     "near of off on one onto other out over percent picture right scene several side some stands than that the their "
-    "them then there these they this through to two under up upper lower very was what where which while who with within"
+    "them then there these they this through to two under up upper lower very was what where which while who with "
+    "within"
 )
 EDGES = np.geomspace(1 / 1024, 0.5, 97)  # cycles a pixel, rings of the spectrum; not in paper: choice
 FIT = (0.005, 0.3)  # cycles a pixel between which the slope is fitted; not in paper: choice
