@@ -62,7 +62,7 @@ def same(one, other):
 def test_training_lowers_the_validation_loss_and_writes_down_every_step(tmp_path):
     _, outcome = validated(tmp_path / "run", steps=60, every=20)
     means = outcome.validation.groupby("step")["loss"].mean()
-    assert list(means.index) == [20, 40, 60] and means[60] < means[20]
+    assert list(means.index) == [0, 20, 40, 60] and means[60] < means[20] < means[0]
     assert outcome.metrics["step"].tolist() == list(range(1, 61)) and outcome.metrics["seconds"].gt(0).all()
     assert pd.read_csv(tmp_path / "run" / "metrics.csv").equals(outcome.metrics)
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
@@ -117,7 +117,7 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_the_pictures_and_keeps
 
 
 def test_the_disk_holds_the_last_the_best_and_the_asked_for_and_the_best_is_the_lowest(tmp_path):
-    values = iter([3.0, 1.0, 2.0, 4.0])
+    values = iter([5.0, 3.0, 1.0, 2.0, 4.0])  # the first before any step
     train(tmp_path / "run", replace(SETTINGS, keep=(7,)), validate=lambda network: {0.5: next(values)})
     files = {path.name for path in (tmp_path / "run").glob("*.safetensors")}
     assert files == {"last.safetensors", "best.safetensors", "step-00000007.safetensors"}

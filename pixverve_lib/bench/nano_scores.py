@@ -5,16 +5,14 @@ pos, shape       share of things with the right colour at the right place, and w
 nano-FID         Frechet distance of nano-clip features to drawn scenes of the same prompts. Never comparable with FID.
 nano-CLIPScore   100 x cosine of nano-clip features of picture and short prompt. Never comparable with CLIPScore.
 """
-import numpy as np
-import pandas as pd
+from functools import partial
 
+import numpy as np
+
+from pixverve_lib.bench import bootstrap
 from pixverve_lib.imaging import distances, reading
 from pixverve_lib.models import nano_clip
 from pixverve_lib.scenes import primer, primer_checker
-
-DRAWS = 200  # resamples of the bootstrap
-INTERVAL = (0.05, 0.95)  # its quantiles
-SCORES = ("pos", "shape", "nano-FID", "nano-CLIPScore")
 
 
 def measure(paths, prompts, seed=0):
@@ -24,13 +22,7 @@ def measure(paths, prompts, seed=0):
     """
     pictures = [reading.read_rgb(path) for path in paths]
     looked = features(pictures, prompts)
-    everything = np.arange(len(pictures))
-    rng = np.random.default_rng(seed)
-    drawn = pd.DataFrame([_scores(looked, rng.choice(everything, len(everything))) for _ in range(DRAWS)])
-    low, high = (drawn.quantile(q) for q in INTERVAL)
-    value = _scores(looked, everything)
-    rows = [(score, value[score], low[score], high[score], len(pictures)) for score in SCORES]
-    return pd.DataFrame(rows, columns=["score", "value", "low", "high", "pictures"])
+    return bootstrap.over_pictures(partial(_scores, looked), len(pictures), seed)
 
 
 def features(pictures, prompts):

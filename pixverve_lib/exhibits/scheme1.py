@@ -25,13 +25,18 @@ def sigmas(table):
 
 
 def grid(rows, prompts):
-    """The same prompts by several hands.  rows: {label: list of H W 3 uint8}; prompts: one line each"""
+    """The same prompts by several hands; a row may have fewer pictures than prompts.
+
+    rows: {label: list of H W 3 uint8}; prompts: one line each
+    """
     count = len(prompts)
     fig, axes = style.figure(style.WIDTH / count * len(rows) + 0.5, rows=len(rows), columns=count, squeeze=False)
     for i, (label, pictures) in enumerate(rows.items()):
-        for j, (axis, rgb) in enumerate(zip(axes[i], pictures, strict=True)):
-            style.picture_axis(axis, rgb, _wrapped(prompts[j]) if i == 0 else "")
-            axis.title.set_fontsize(6.5)
+        for j, rgb in enumerate(pictures):
+            style.picture_axis(axes[i, j], rgb, _wrapped(prompts[j]) if i == 0 else "")
+            axes[i, j].title.set_fontsize(6)
+        for axis in axes[i, len(pictures):]:
+            axis.set_axis_off()
         axes[i, 0].set_ylabel(label, fontweight="bold", fontsize=8)
     return fig
 
@@ -79,25 +84,53 @@ def scores(measured):
 
 
 def latency(measured, published):
-    """Seconds a picture against tokens, with the quadratic and the linear law; beside it the paper's, relative to 4K.
+    """Seconds a picture against tokens, with the linear and the quadratic law from 4K on; beside it the paper's growth.
 
     measured: columns scale, tokens, seconds; published: columns scale, seconds (Tab. A2, FLUX.2-I), pixels
     """
     fig, (left, right) = style.figure(3.0, columns=2)
     left.loglog(measured.tokens, measured.seconds, "o", color=KEPT, label="measured")
-    first, tokens = measured.iloc[0], np.geomspace(measured.tokens.min(), measured.tokens.max(), 50)
+    first = measured[measured.scale == "4K"].iloc[0]
+    tokens = np.geomspace(first.tokens, measured.tokens.max(), 50)
     for power, name in ((1, "linear"), (2, "quadratic")):
         left.loglog(tokens, first.seconds * (tokens / first.tokens) ** power, "--", color=MUTED, lw=1)
         left.annotate(name, (tokens[-1], first.seconds * (tokens[-1] / first.tokens) ** power), fontsize=8, color=MUTED,
                       ha="right", va="bottom")
     left.set(xlabel="image tokens", ylabel="seconds a picture", title="1:16 scale model, this machine")
-    start = measured[measured.scale == "4K"].seconds.iloc[0]
     ours = measured[measured.scale.isin(published.scale)]
-    right.plot(ours.scale, ours.seconds / start, "o-", color=KEPT, label="measured at 1:16")
+    right.plot(ours.scale, ours.seconds / first.seconds, "o-", color=KEPT, label="measured at 1:16")
     right.plot(published.scale, published.seconds / published.seconds.iloc[0], "s-", color=NEUTRAL,
                label="published (Tab. A2, 8 GPUs)")
     right.set(yscale="log", ylabel="time relative to 4K", title="How it grows")
     right.legend(loc="upper left")
+    return fig
+
+
+PURPOSES = {  # of a plan -> what a reader sees
+    "weights": "weights", "gradients": "gradients", "optimiser": "optimiser", "activations": "kept activations",
+    "attention": "one attention", "work on one block": "one block",
+}
+SHADES = ("#20344f", "#3d6da2", "#7fb2d9", "#c7622e", "#e9a15b", "#f3d8a8")
+
+
+def memory(plans, card=80):
+    """Estimated GB of one card at the paper's size, by purpose.
+
+    plans: columns what, scale and one for each purpose, in GB; card: GB
+    """
+    plans = plans.assign(weights=plans["weights"] + plans["weights in bfloat16"])
+    fig, axis = style.figure(3.3)
+    ends, left = np.arange(len(plans)) + np.arange(len(plans)) // plans.scale.nunique() * 0.6, np.zeros(len(plans))
+    for (purpose, name), colour in zip(PURPOSES.items(), SHADES, strict=True):
+        axis.barh(ends, plans[purpose], left=left, color=colour, label=name, height=0.8)
+        left += plans[purpose].to_numpy()
+    for end, total in zip(ends, left, strict=True):
+        axis.annotate(f"{total:.0f}", (total, end), (3, 0), textcoords="offset points", va="center", fontsize=8)
+    axis.axvline(card, color=MUTED, lw=1, ls="--")
+    axis.annotate(f"a card of {card} GB", (card, -0.6), (3, 0), textcoords="offset points", fontsize=8, color=MUTED)
+    axis.set(yticks=ends, yticklabels=plans.what + ", " + plans.scale, xlabel="estimated GB, one picture at a time",
+             ylim=(ends[-1] + 0.6, -1.0), xlim=(0, left.max() * 1.08))
+    axis.legend(ncols=2, loc="upper right", fontsize=8)
     return fig
 
 

@@ -41,6 +41,7 @@ FINAL = (
     "id", "path", "source_path", "split", "height", "width", "tier", "scale", "upscaler", "source", "licence", "author",
     "page", "predictors", "exposure", "sharpness", "flatness", "entropy", "aesthetics_l", "aesthetics_a",
 )
+SCORES = ("scale", "method", "score", "value", "low", "high", "pictures")
 ARTEFACTS: dict[str, Artefact] = {
     "raw_pool": Artefact("01_curation", POOL),
     "candidate_pool": Artefact("01_curation", POOL),
@@ -54,6 +55,17 @@ ARTEFACTS: dict[str, Artefact] = {
     )),
     "final_pool": Artefact("03_captioning", FINAL),
     "final_rejected": Artefact("03_captioning", ("path", "step", "reason")),
+    "scheme1_cost": Artefact("05_scheme1_full_attention", ("method", "scale", "epochs", "device_hours")),
+    "scheme1_latency": Artefact("05_scheme1_full_attention", ("scale", "side", "tokens", "seconds")),
+    "scheme1_scores": Artefact("05_scheme1_full_attention", SCORES),
+    "scheme2_cost": Artefact("06_scheme2_window_attention", ("method", "scale", "epochs", "device_hours")),
+    "scheme2_growth": Artefact("06_scheme2_window_attention", (
+        "attention", "tokens", "operations", "layers", "law", "seconds",
+    )),
+    "scheme2_scores": Artefact("06_scheme2_window_attention", SCORES),
+    "scheme3_cost": Artefact("07_scheme3_pixel_patch", ("method", "scale", "epochs", "device_hours")),
+    "scheme3_latency": Artefact("07_scheme3_pixel_patch", ("scale", "seconds", "trunk", "head")),
+    "scheme3_scores": Artefact("07_scheme3_pixel_patch", SCORES),
     "codec_jobs": Artefact("09_compression_bench", (
         "part", "picture", "codec", "side", "height", "width", "status", "reason", "bytes", "encode_s",
         "encode_median_s", "encode_wall_s", "decode_s", "decode_median_s", "decode_wall_s", "peak_mb", "verified",

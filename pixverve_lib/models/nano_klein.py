@@ -101,12 +101,12 @@ def build_full(dtype: torch.dtype = torch.bfloat16, device: str = "cuda") -> Flu
     return Flux2KleinPipeline(scheduler, *parts)
 
 
-def shift(height: int, width: int) -> float:
-    """How far noise levels move up: more pixels need more noise to hide the same layout; 1 at 64 x 64 pixels.
+def shift(height: int, width: int, own_side: int = OWN_SIDE) -> float:
+    """How far noise levels move up: more pixels need more noise to hide the same layout; 1 at the model's own side.
 
     Static, because the pipeline's dynamic shift leaves almost no low noise levels at the largest scales.
     """
-    return math.sqrt(math.sqrt(height * width) / OWN_SIDE)
+    return math.sqrt(math.sqrt(height * width) / own_side)
 
 
 def set_shift(pipeline: Flux2KleinPipeline, height: int, width: int) -> None:

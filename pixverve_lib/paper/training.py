@@ -34,6 +34,7 @@ PIXEL_RATE = 5e-5  # Sec. 4.1: "the learning rate is uniformly set to  $5 \times
 TOKEN_PATCH_4K = 64  # Sec. 4.1: "64, 128, and 320 for 4K, 8K, and 10K resolution"
 TOKEN_PATCH_8K = 128  # Sec. 4.1: "64, 128, and 320 for 4K, 8K, and 10K resolution"
 TOKEN_PATCH_10K = 320  # Sec. 4.1: "64, 128, and 320 for 4K, 8K, and 10K resolution"; 160 in the release (M10)
+TOKEN_PATCH_10K_RELEASED = 160  # not in paper: the released code, 64 x 64 tokens as at 4K and 8K (M10)
 PIXEL_EPOCHS_4K = 4.3  # App. E.1, Tab. A1
 PIXEL_EPOCHS_8K = 2.9  # App. E.1, Tab. A1: from the 4K checkpoint
 PIXEL_EPOCHS_10K = 1.7  # App. E.1, Tab. A1

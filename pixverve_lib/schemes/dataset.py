@@ -8,7 +8,6 @@ import hashlib
 import math
 import os
 from collections import defaultdict
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -74,10 +73,21 @@ def fit(rgb, height, width):
     return rgb[top : top + height, left : left + width]
 
 
+def files(folder):
+    """Paths of the pictures in a folder and below it, sorted."""
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
+def caption_beside(path):
+    """What NAME.txt beside a picture says, or None."""
+    beside = path.with_suffix(".txt")
+    return beside.read_text("utf8").strip() if beside.exists() else None
+
+
 def _items(pictures, captions):
     if _is_path(pictures):
-        given = sorted(path for path in Path(pictures).rglob("*") if path.suffix.lower() in SUFFIXES)
-        where, captions = f"in {pictures}", [_caption(path, captions) for path in given]
+        given, where = files(pictures), f"in {pictures}"
+        captions = [caption_beside(path) if captions is None else captions.get(path.name) for path in given]
     else:
         given, where = list(pictures), "given"
     if len(given) < 2:
@@ -102,11 +112,6 @@ def _is_path(picture):
     return isinstance(picture, (str, os.PathLike))
 
 
-def _caption(path, captions):
-    beside = path.with_suffix(".txt")
-    if isinstance(captions, Mapping):
-        return captions.get(path.name)
-    return beside.read_text("utf8").strip() if beside.exists() else None
 
 
 def _described(picture):

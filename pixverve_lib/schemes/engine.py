@@ -69,8 +69,9 @@ def train(network: torch.nn.Module, loss: Callable, batches: Callable, settings:
     """Train what of `network` requires gradients, in place, from the last checkpoint in `folder` if there is one.
 
     loss(network, batch, generator) -> scalar; batches(n) -> batch n with `.to(device)` and `.names`; validate(network)
-    -> {level: loss}, where the lowest mean so far is kept as `best`. identity: what else must be the same when a run
-    goes on (digests of data and start). At the end the network holds the averaged weights, if an average is kept.
+    -> {level: loss}, first before any step, where the lowest mean so far is kept as `best`. identity: what else must be
+    the same when a run goes on (digests of data and start). At the end the network holds the averaged weights, if an
+    average is kept.
     Raises NotFinite, and checkpoints.BadCheckpoint when `folder` holds another run.
     """
     accelerator = _accelerator(settings.precision, folder)
@@ -93,6 +94,8 @@ def train(network: torch.nn.Module, loss: Callable, batches: Callable, settings:
         bar = on.enter_context(bar_of(Path(folder).name, begin, settings.steps, is_main))
         if accelerator.mixed_precision == "bf16" and accelerator.device.type == "cpu":
             on.enter_context(_attention_in_float32())
+        if validate is not None and not begin:
+            records.validated(0, _levels(accelerator, model, weights, average, validate))
         for step in range(begin + 1, settings.steps + 1):
             clock, total, names = time.perf_counter(), 0.0, []
             for group in optimizer.param_groups:
@@ -123,10 +126,7 @@ def train(network: torch.nn.Module, loss: Callable, batches: Callable, settings:
             if step % settings.every and step not in settings.keep and step != settings.steps:
                 continue
             if validate is not None:
-                with _swapped(weights, average), accelerator.autocast():
-                    levels = validate(model)
-                means = accelerator.reduce(torch.tensor(list(levels.values()), device=accelerator.device), "mean")
-                records.validated(step, dict(zip(levels, means.tolist(), strict=True)))
+                records.validated(step, _levels(accelerator, model, weights, average, validate))
                 if records.is_best(step):
                     best = Path(folder) / "best.safetensors"
                     checkpoints.save_weights(best, result, {"step": step}, is_main)
@@ -223,6 +223,14 @@ def _swapped(weights, average):
     with torch.no_grad():
         yield
     _copy(held, weights)
+
+
+def _levels(accelerator, model, weights, average, validate):
+    """Validation losses of the averaged weights by noise level, the same in every process."""
+    with _swapped(weights, average), accelerator.autocast():
+        levels = validate(model)
+    means = accelerator.reduce(torch.tensor(list(levels.values()), device=accelerator.device), "mean")
+    return dict(zip(levels, means.tolist(), strict=True))
 
 
 def _whole(norm):

@@ -6,9 +6,10 @@
 """
 import copy
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from diffusers.training_utils import cast_training_params
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from pixverve_lib.models import nano_klein
+from pixverve_lib.models import nano_klein, window_attention
 from pixverve_lib.paper import training
 from pixverve_lib.schemes import checkpoints, engine, flow, planner
 from pixverve_lib.schemes.cache import CachedSet
@@ -30,9 +31,10 @@ from pixverve_lib.schemes.order import Order
 VARIANTS = ("full", "lora")
 LORA_TARGETS = ("to_k", "to_q", "to_v", "to_out.0", "to_qkv_mlp_proj")  # and each single block's to_out; not in paper
 LORA_FILE = "pytorch_lora_weights.safetensors"
+WINDOWS_FILE = "windows.json"  # beside weights that were trained with window attention (Scheme II)
 DROP = 0.1  # share of prompts dropped for guidance; not in paper: choice
 REHEARSAL = 0.15  # share of batches at the base's own scale, at 1:16; not in paper: choice
-BATCH_TOKENS = 3250  # at 1:16: batches of 11, 3 and 2 pictures at the 4K, 8K and 10K scale; not in paper: choice
+BATCH_TOKENS = 1700  # at 1:16: batches of 6, 1 and 1 pictures at the 4K, 8K and 10K scale; not in paper: choice
 PAPER_BATCH = 1  # pictures a GPU; not in paper: choice
 VALIDATION = 8  # pictures at a time
 
@@ -60,7 +62,7 @@ CURRICULUM = {  # Sec. E.1 (M6, M13)
 }
 STEPS = {  # of each stage below `paper`, where epochs decide; not in paper: choice
     "smoke": {"4K": 8, "8K": 4, "10K": 4},
-    "laptop": {"4K": 480, "8K": 240, "10K": 180},
+    "laptop": {"4K": 260, "8K": 200, "10K": 160},
     "gpu": {"4K": 10, "8K": 10, "10K": 10},  # random weights: cost only
 }
 NANO = {"schedule": "cosine", "warmup": 20, "average": 0.99}
@@ -93,12 +95,13 @@ def preset(variant: str, budget: str, steps: int, **changes) -> engine.Settings:
 def finetune(folder, pipeline, cached: CachedSet, variant: str = "full", *, steps: int, budget: str = "laptop",
              batch: int | None = None, rehearsal: CachedSet | None = None, held_out: CachedSet | None = None,
              start: Path | None = None, rank: int = training.LORA_RANK, alpha: int = training.LORA_RANK,
-             **changes) -> Tuned:
+             shift: Callable = nano_klein.shift, **changes) -> Tuned:
     """Fine-tune the transformer of `pipeline`, which stays as it is; the same call again finds what is finished.
 
     Every combination of settings and data has its own folder in `folder`. batch: pictures of the largest bucket a step
     and process; rehearsal: a set at the scale the base comes from, against forgetting; held_out: for validation; start:
-    weights of an earlier stage (`engine.kept`); alpha: of the LoRA; changes: to `preset`.
+    weights of an earlier stage (`engine.kept`); alpha: of the LoRA; shift: of the noise, a function of height and
+    width in pixels, the same that samples; changes: to `preset`.
     Raises planner.DoesNotFit, engine.NotFinite, checkpoints.BadCheckpoint, all before or instead of damage.
     """
     settings = preset(variant, budget, steps, **changes)
@@ -110,12 +113,13 @@ def finetune(folder, pipeline, cached: CachedSet, variant: str = "full", *, step
     batch = batch or (max(1, BATCH_TOKENS // tokens) if _is_nano(budget) else PAPER_BATCH)
     order = Order(cached, batch, settings.seed, rehearsal, REHEARSAL)
     identity = {"variant": variant, "alpha": alpha, "batch": batch, "data": cached.digest, "drop": DROP,
-                "rehearsal": rehearsal and (rehearsal.digest, REHEARSAL), "held out": held_out and held_out.digest,
+                "shift": shift(*largest), "rehearsal": rehearsal and (rehearsal.digest, REHEARSAL),
+                "held out": held_out and held_out.digest,
                 "start": checkpoints.fingerprint(network)}
     engine.processes().print(planner.check(network, _load(largest, cached, batch, settings)))
     processes = engine.processes().num_processes
     run = Path(folder) / f"{variant}-{_digest(settings, identity, processes)}"
-    loss = partial(flow.loss, shift=nano_klein.shift, drop=DROP)
+    loss = partial(flow.loss, shift=shift, drop=DROP)
     validate = held_out and partial(_validated, held_out, settings.seed)
     outcome = engine.train(network, loss, order, settings, run, identity, validate)
     weights = _export(network, pipeline.transformer, variant, run)
@@ -125,11 +129,12 @@ def finetune(folder, pipeline, cached: CachedSet, variant: str = "full", *, step
 
 
 def progressive(folder, pipeline, cached: Mapping[str, CachedSet], variant: str, budget: str = "laptop",
-                **options) -> dict[str, Tuned]:
+                held_out: Mapping[str, CachedSet] | None = None, **options) -> dict[str, Tuned]:
     """The curriculum of a variant over the scales that `cached` has, as Sec. E.1 tells it: {scale: Tuned}.
 
     All LoRAs start from the base; full training at 8K from the 4K weights of half of its epochs. Steps follow from the
-    epochs of Tab. A1 at budget `paper`, else from STEPS. options: those of `finetune`.
+    epochs of Tab. A1 at budget `paper`, else from STEPS. held_out: sets for validation, by scale; options: those of
+    `finetune`.
     """
     stages = {stage.scale: stage for stage in CURRICULUM[variant] if stage.scale in cached}
     steps = {scale: _steps(stage, cached[scale], budget, options) for scale, stage in stages.items()}
@@ -140,7 +145,7 @@ def progressive(folder, pipeline, cached: Mapping[str, CachedSet], variant: str,
         start = engine.kept(tuned[stage.start].run, forks[stage.start]) if stage.start in forks else None
         keep = (forks[scale],) if scale in forks else ()
         tuned[scale] = finetune(folder, pipeline, cached[scale], variant, steps=steps[scale], budget=budget,
-                                start=start, keep=keep, **options)
+                                start=start, keep=keep, held_out=(held_out or {}).get(scale), **options)
     return tuned
 
 
@@ -157,6 +162,8 @@ def apply(pipeline, weights: Path) -> Flux2KleinPipeline:
     else:
         transformer = Flux2Transformer2DModel.from_pretrained(weights, dtype=pipeline.transformer.dtype)
         tuned.register_modules(transformer=transformer.to(pipeline.transformer.device))
+    if (windows := Path(weights) / WINDOWS_FILE).exists():
+        window_attention.install(tuned.transformer, **json.loads(windows.read_text()))
     return tuned
 
 
@@ -223,10 +230,12 @@ def _export(network, base, variant, run):
 
 
 def _write(network, base, variant, state, folder):
+    if windows := window_attention.installed(network):
+        (folder / WINDOWS_FILE).write_text(json.dumps(windows))
     if variant == "lora":
         layers, metadata = get_peft_model_state_dict(network, state), network.peft_config["default"].to_dict()
         Flux2KleinPipeline.save_lora_weights(folder, layers, transformer_lora_adapter_metadata=metadata)
         return
     base.save_config(folder)  # that of a sharded network names another class
-    tensors = {name: tensor.to(base.dtype).contiguous() for name, tensor in state.items()}
+    tensors = {name: state[name].to(base.dtype).contiguous() for name, _ in base.named_parameters()}
     save_file(tensors, folder / "diffusion_pytorch_model.safetensors", {"format": "pt"})

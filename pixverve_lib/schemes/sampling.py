@@ -29,17 +29,17 @@ DYNAMIC = "dynamic"
 
 
 def generate(pipeline, prompts: Sequence[str], folder, height: int, width: int, seed: int = 0, steps: int = 50,
-             guidance: float = 4.0, shift: float | str | None = None, *, batch: int = 1, suffix: str = ".png",
-             tile: int = TILE, **text) -> pd.DataFrame:
-    """One picture a prompt: a frame with prompt, path and seconds (of its batch, shared evenly; NaN when it was there).
+             guidance: float = 4.0, shift: float | str | Callable = nano_klein.shift, *, batch: int = 1,
+             suffix: str = ".png", tile: int = TILE, **text) -> pd.DataFrame:
+    """One picture a prompt: a frame with prompt, path and seconds (of its batch, shared evenly; kept with the picture).
 
-    seed: picture i starts from noise that depends on (seed, i) alone, whatever `batch`; shift: static, or "dynamic", as
-    FLUX.2's own; None is `nano_klein.shift`, which training uses. tile: largest side that is decoded at once. text:
-    options of the pipeline for prompts (nano_klein.TEXT). suffix: .png or .jpg; both carry all this along, see
-    `parameters`. Started by torchrun, all GPUs work on each picture (context parallelism; 8 in App. E.2).
+    seed: picture i starts from noise that depends on (seed, i) alone, whatever `batch`; shift: static, a number or a
+    function of height and width (training's own by default), or "dynamic", as FLUX.2's own. tile: largest side that is
+    decoded at once. text: options of the pipeline for prompts (nano_klein.TEXT). suffix: .png or .jpg; both carry all
+    this along, see `parameters`. Started by torchrun, all GPUs work on each picture (context parallelism; App. E.2: 8).
     Raises planner.DoesNotFit before the first picture.
     """
-    shift = nano_klein.shift(height, width) if shift is None else shift
+    shift = shift(height, width) if callable(shift) else shift
     worker = _worker(pipeline, shift)
     load = planner.Load(height, width, text.get("max_sequence_length", worker.tokenizer_max_length), batch,
                         str(worker.transformer.dtype).removeprefix("torch."), shards=1, training=False)
@@ -48,8 +48,7 @@ def generate(pipeline, prompts: Sequence[str], folder, height: int, width: int, 
     common = {"height": height, "width": width, "seed": seed, "steps": steps, "guidance": guidance, "shift": shift,
               "tile": tile, "weights": weights, **text}
     jobs = [{"prompt": prompt, "index": index, **common} for index, prompt in enumerate(prompts)]
-    paths = [_path(folder, job, suffix) for job in jobs]
-    frame = pd.DataFrame({"prompt": list(prompts), "path": paths, "seconds": np.nan})
+    paths = [path_of(folder, job, suffix) for job in jobs]
     todo = [index for index, path in enumerate(paths) if not path.exists()]
     processes = engine.processes()
     processes.wait_for_everyone()  # or one would find what another has just made
@@ -57,12 +56,14 @@ def generate(pipeline, prompts: Sequence[str], folder, height: int, width: int, 
     with shown if processes.is_main_process else nullcontext(lambda status: None) as count:
         for start in range(0, len(todo), batch):
             part, clock = todo[start : start + batch], time.perf_counter()
-            for index, rgb in zip(part, _sampled(worker, [jobs[index] for index in part], text), strict=True):
+            pictures = list(_sampled(worker, [jobs[index] for index in part], text))
+            seconds = (time.perf_counter() - clock) / len(part)
+            for index, rgb in zip(part, pictures, strict=True):
                 if processes.is_main_process:
-                    save(paths[index], rgb, jobs[index])
+                    save(paths[index], rgb, jobs[index] | {"seconds": seconds})
                 count("ok")
-            frame.loc[part, "seconds"] = (time.perf_counter() - clock) / len(part)
-    return frame
+    processes.wait_for_everyone()
+    return pd.DataFrame({"prompt": list(prompts), "path": paths, "seconds": [parameters(p)["seconds"] for p in paths]})
 
 
 def sigma_table(sides: Sequence[int], steps: int, static: Callable = nano_klein.shift) -> pd.DataFrame:
@@ -151,7 +152,8 @@ def _sampled(worker, jobs, text):
         yield decode(worker.vae, latent[None].to(worker.vae.dtype), first["tile"])
 
 
-def _path(folder, job, suffix):
+def path_of(folder, job, suffix) -> Path:
+    """Where the picture of a job is: another job has another name."""
     digest = hashlib.sha256(json.dumps(job).encode()).hexdigest()[:10]
     return Path(folder) / f"{job['index']:04d}-{digest}{suffix}"
 
