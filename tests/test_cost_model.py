@@ -1,4 +1,5 @@
 """The arithmetic of cost: FLOPs as counted in the real networks, bytes as measured, seconds beside Tab. A2."""
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -160,6 +161,13 @@ def test_figures_of_the_model_are_drawn():
     curves = pd.DataFrame([(patch, "detail", 1 / patch, 0.9 / patch, 1.1 / patch) for patch in (16, 32, 64)],
                           columns=["patch", "score", "value", "low", "high"])
     sizes = pd.DataFrame([("4K", 4096, 64), ("10K", 10240, 320)], columns=["label", "side", "patch"])
-    for figure in (scheme3.growth(predicted), scheme3.split(three), scheme3.trade_off(curves), scheme3.patches(sizes)):
+    training = pd.DataFrame({"method": "carried over", "scale": "4K", "step": [1, 2], "loss": [0.3, 0.2]})
+    figures = (scheme3.growth(predicted), scheme3.split(three), scheme3.trade_off(curves, curves[:1]),
+               scheme3.patches(sizes), scheme3.progressive(training),
+               scheme3.failing(training, [np.zeros((8, 8, 3), np.uint8)] * 2))
+    for figure in figures:
         assert len(files.png(figure, "footer")) > 10_000
-    assert scheme3.prediction(predicted)["error, %"].abs().min() == 0
+    assert scheme3.prediction(predicted, timed=[])["error, %"].abs().min() == 0
+    timed = pd.DataFrame({"scale": ["10K"], "picture": [77.0]})
+    beside = scheme3.prediction(predicted, timed).set_index(["method", "scale"])["measured here, s"]
+    assert beside["Scheme III", "10K"] == 77 and beside.notna().sum() == 1

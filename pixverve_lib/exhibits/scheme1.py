@@ -92,10 +92,11 @@ def latency(measured, published):
     left.loglog(measured.tokens, measured.seconds, "o", color=KEPT, label="measured")
     first = measured[measured.scale == "4K"].iloc[0]
     tokens = np.geomspace(first.tokens, measured.tokens.max(), 50)
-    for power, name in ((1, "linear"), (2, "quadratic")):
-        left.loglog(tokens, first.seconds * (tokens / first.tokens) ** power, "--", color=MUTED, lw=1)
-        left.annotate(name, (tokens[-1], first.seconds * (tokens[-1] / first.tokens) ** power), fontsize=8, color=MUTED,
-                      ha="right", va="bottom")
+    for power, name, side in ((1, "linear", "top"), (2, "quadratic", "bottom")):
+        law = first.seconds * (tokens / first.tokens) ** power
+        left.loglog(tokens, law, "--", color=MUTED, lw=1)
+        left.annotate(f"{name} ", (tokens[30], law[30]), fontsize=8, color=MUTED, ha="left" if power == 1 else "right",
+                      va=side)
     left.set(xlabel="image tokens", ylabel="seconds a picture", title="1:16 scale model, this machine")
     ours = measured[measured.scale.isin(published.scale)]
     right.plot(ours.scale, ours.seconds / first.seconds, "o-", color=KEPT, label="measured at 1:16")

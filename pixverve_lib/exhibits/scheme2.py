@@ -25,7 +25,7 @@ def seen(schedules, query):
         line[0].set_ylabel(name, fontweight="bold", fontsize=8)
     keys = [Patch(color=colour, label=label) for label, colour in SEEN.items()]
     keys.append(Patch(fc="none", ec=DROPPED, lw=1.5, label="the query"))
-    fig.legend(handles=keys, loc="outside lower center", ncols=len(keys))
+    fig.legend(handles=keys, loc="outside upper center", ncols=len(keys))
     return fig
 
 
@@ -79,7 +79,7 @@ def learning(measured, chance=None):
     if chance is not None:
         axes[1].axhline(chance, color=MUTED, lw=1, ls="--")
         axes[1].annotate("chance", (0, chance), (0, 2), textcoords="offset points", fontsize=8, color=MUTED)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LINES))
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(LINES))
     return fig
 
 

@@ -56,7 +56,7 @@ def split(parts):
         axis.set_title(model)
     axes[0, 0].set_ylabel("seconds a picture")
     named = {name: line for axis in axes[0] for line, name in zip(*axis.get_legend_handles_labels(), strict=True)}
-    fig.legend(named.values(), named, loc="outside lower center", ncols=len(named))
+    fig.legend(named.values(), named, loc="outside upper center", ncols=len(named))
     return fig
 
 
@@ -125,7 +125,7 @@ def progressive(metrics):
         axis.yaxis.set_major_formatter("{x:.2g}")
         axis.yaxis.set_minor_locator(NullLocator())
     axes[0, 0].set_ylabel("training loss")
-    axes[0, -1].legend()
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig
 
 

@@ -104,9 +104,10 @@ def build_full(dtype: torch.dtype = torch.bfloat16, device: str = "cuda") -> Flu
 def shift(height: int, width: int, own_side: int = OWN_SIDE) -> float:
     """How far noise levels move up: more pixels need more noise to hide the same layout; 1 at the model's own side.
 
-    Static, because the pipeline's dynamic shift leaves almost no low noise levels at the largest scales.
+    The root of the ratio of pixels, which is Stable Diffusion 3's rule. Static, because the pipeline's dynamic shift
+    leaves almost no low noise levels at the largest scales.
     """
-    return math.sqrt(math.sqrt(height * width) / own_side)
+    return math.sqrt(height * width) / own_side
 
 
 def set_shift(pipeline: Flux2KleinPipeline, height: int, width: int) -> None:

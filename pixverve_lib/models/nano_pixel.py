@@ -37,15 +37,14 @@ class PixelTransformer(ModelMixin, ConfigMixin):
     _no_split_modules = Flux2Transformer2DModel._no_split_modules
 
     @register_to_config
-    def __init__(self, patch: int = BASE_PATCH, levels: int = 0, num_layers: int = 2, num_single_layers: int = 4):
+    def __init__(self, patch: int = BASE_PATCH, levels: int = 0):
         super().__init__()
         self.trunk = Flux2Transformer2DModel(
-            in_channels=3 * patch**2, out_channels=FEATURES, num_layers=num_layers, num_single_layers=num_single_layers,
-            attention_head_dim=32, num_attention_heads=4, joint_attention_dim=192, axes_dims_rope=(8, 8, 8, 8),
-            guidance_embeds=False,
+            in_channels=3 * patch**2, out_channels=FEATURES, num_layers=2, num_single_layers=4, attention_head_dim=32,
+            num_attention_heads=4, joint_attention_dim=192, axes_dims_rope=(8, 8, 8, 8), guidance_embeds=False,
         )
         self.head = Head(levels)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # twice as fast on a CPU; from_pretrained loses it
 
     @property
     def multiple(self) -> int:
@@ -113,7 +112,7 @@ def sample(network: nn.Module, noise: torch.Tensor, text: torch.Tensor, empty: t
     """Euler steps from noise  # N 3 H W, to pictures in [-1, 1]  # text: N L D; empty: L D; levels: as of `sigmas`"""
     x, both = noise, torch.cat([text, empty.expand_as(text)])
     for now, after in zip(levels.tolist(), levels[1:].tolist(), strict=False):
-        asked, free = network(torch.cat([x, x]), torch.full((2 * len(x),), now), both).chunk(2)
+        asked, free = network(torch.cat([x, x]), torch.full((2 * len(x),), now, device=x.device), both).chunk(2)
         clean = (free + guidance * (asked - free)).clamp(-1, 1)
         x = clean + after / now * (x - clean)
     return x

@@ -109,10 +109,10 @@ def loss_of(parts: nn.ModuleDict, x: torch.Tensor, ids: torch.Tensor, side: int,
             noise: torch.Generator) -> torch.Tensor:
     """Flow matching as the pipeline samples: x_t = (1 - t) x + t e, target e - x  # x: N tokens channels
 
-    t is logit-normal and shifted as the sampler's noise levels are.
+    t is logit-normal and shifted, for pictures larger than its own scale half as far as the sampler's noise levels.
     """
     t = torch.randn(len(x), generator=noise).sigmoid()
-    shift = nano_klein.shift(side, side)
+    shift = math.sqrt(nano_klein.shift(side, side))
     t = shift * t / (1 + (shift - 1) * t)
     e = torch.randn(x.shape, generator=noise)
     x_t = torch.lerp(x, e, t.view(-1, 1, 1))
