@@ -12,8 +12,8 @@ OPTIONS = --budget $(BUDGET) --seed $(SEED) --images "$$IMAGES"
 
 # As an environment variable, a folder's name may hold blanks and quotes.
 export IMAGES
-# Idle threads of torch sleep instead of spinning: ten times faster when cores are shared with other work.
-export OMP_WAIT_POLICY ?= PASSIVE
+# How long idle threads of torch spin before they sleep: by default ten times slower when cores are shared.
+export GOMP_SPINCOUNT ?= 10000
 # It would shadow the kernel of .venv.
 unexport JUPYTER_PATH
 

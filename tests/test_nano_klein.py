@@ -105,7 +105,7 @@ def test_the_shift_grows_with_the_picture_and_reaches_the_sampler(pipeline):
     assert nano_klein.shift(128, 512) == nano_klein.shift(256, 256)
     nano_klein.set_shift(pipeline, 256, 256)
     pipeline.scheduler.set_timesteps(sigmas=[1.0, 0.5], mu=0.7)
-    assert pipeline.scheduler.sigmas.tolist() == pytest.approx([1, 2 / 3, 0])
+    assert pipeline.scheduler.sigmas.tolist() == pytest.approx([1, 0.8, 0])
 
 
 @pytest.mark.parametrize("name", [nano_klein.HUB, "a/folder/that/is/not/there"])
