@@ -62,7 +62,7 @@ def test_every_tenth_picture_of_a_folder_is_held_out_and_captions_lie_beside_the
         training_sets.load(base, "1K", images, 0, tmp_path / "cache")
 
 
-def test_the_paper_s_model_trains_in_full_on_no_card_of_80_gb_and_a_lora_at_4k_does():
+def test_the_paper_s_model_trains_in_full_on_no_card_of_96_gb_and_a_lora_at_4k_does():
     plans = costs.memory(bases.paper_size(), {"4K": training.SCALE_4K, "10K": training.SCALE_10K})
     fits = plans.set_index(["what", "scale"]).fits
     assert fits["training, lora", "4K"] and not fits["training, full", "4K"] and not fits["training, lora", "10K"]

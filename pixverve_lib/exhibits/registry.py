@@ -58,6 +58,7 @@ EXHIBITS = {
     "Scheme I scores": Exhibit("05_scheme1_full_attention", "scheme1:scores", "ours_05_scores", "measured"),
     "Scheme I latency": Exhibit("05_scheme1_full_attention", "scheme1:latency", "ours_05_latency", "measured"),
     "Scheme I cost": Exhibit("05_scheme1_full_attention", "scheme1:cost", "ours_05_cost", "measured"),
+    "Beyond 4K": Exhibit("05_scheme1_full_attention", "scheme1:grid", "ours_05_beyond", "measured"),
     "Scheme I scalability": Exhibit("05_scheme1_full_attention", "scheme1:scores", "ours_05_scalability", "measured"),
     "What a query sees": Exhibit("06_scheme2_window_attention", "scheme2:seen", "ours_06_seen", "drawn"),
     "Exactness": Exhibit("06_scheme2_window_attention", "scheme2:exactness", "ours_06_exactness", "measured"),

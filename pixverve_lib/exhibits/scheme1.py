@@ -3,6 +3,7 @@ import numpy as np
 
 from pixverve_lib.kit import style
 from pixverve_lib.kit.style import ACCENT, DROPPED, KEPT, MUTED, NEUTRAL
+from pixverve_lib.paper import training
 
 METHODS = {"base": MUTED, "full": KEPT, "lora": ACCENT}
 SIDES = (MUTED, NEUTRAL, ACCENT, DROPPED)  # from the smallest to the largest
@@ -14,12 +15,14 @@ def sigmas(table):
     table: columns side (pixels), shift ("static" | "dynamic"), step, sigma
     """
     fig, axes = style.figure(2.9, columns=2, sharey=True)
-    for axis, shift in zip(axes, ("static", "dynamic"), strict=True):
+    titles = {"static": "static shift, used here", "dynamic": "FLUX.2's own, dynamic shift"}
+    for axis, (shift, title) in zip(axes, titles.items(), strict=True):
         chosen = table[table["shift"] == shift].groupby("side")
         for (side, rows), colour in zip(chosen, SIDES, strict=False):
             axis.plot(rows.step, rows.sigma, color=colour, label=f"{side} px")
-        axis.set(title=f"{shift} shift", xlabel="sampling step", ylim=(0, 1.03))
+        axis.set(title=title, xlabel="sampling step", ylim=(0, 1.03))
     axes[0].set_ylabel("noise level σ")
+    axes[1].annotate("from 4096 px on: all near 1", (0, 0.97), color=MUTED, fontsize=8, va="top")
     axes[0].legend(title="side of the picture", title_fontsize=8)
     return fig
 
@@ -30,7 +33,8 @@ def grid(rows, prompts):
     rows: {label: list of H W 3 uint8}; prompts: one line each
     """
     count = len(prompts)
-    fig, axes = style.figure(style.WIDTH / count * len(rows) + 0.5, rows=len(rows), columns=count, squeeze=False)
+    width = min(style.WIDTH, 2.2 * count)
+    fig, axes = style.figure(width / count * len(rows) + 0.5, width, len(rows), count, squeeze=False)
     for i, (label, pictures) in enumerate(rows.items()):
         for j, rgb in enumerate(pictures):
             style.picture_axis(axes[i, j], rgb, _wrapped(prompts[j]) if i == 0 else "")
@@ -86,7 +90,7 @@ def scores(measured):
 def latency(measured, published):
     """Seconds a picture against tokens, with the linear and the quadratic law from 4K on; beside it the paper's growth.
 
-    measured: columns scale, tokens, seconds; published: columns scale, seconds (Tab. A2, FLUX.2-I), pixels
+    measured: columns scale, side, tokens, seconds; published: columns scale, seconds (Tab. A2)
     """
     fig, (left, right) = style.figure(3.0, columns=2)
     left.loglog(measured.tokens, measured.seconds, "o", color=KEPT, label="measured")
@@ -99,10 +103,14 @@ def latency(measured, published):
                       va=side)
     left.set(xlabel="image tokens", ylabel="seconds a picture", title="1:16 scale model, this machine")
     ours = measured[measured.scale.isin(published.scale)]
-    right.plot(ours.scale, ours.seconds / first.seconds, "o-", color=KEPT, label="measured at 1:16")
-    right.plot(published.scale, published.seconds / published.seconds.iloc[0], "s-", color=NEUTRAL,
-               label="published (Tab. A2, 8 GPUs)")
-    right.set(yscale="log", ylabel="time relative to 4K", title="How it grows")
+    pixels = ours.set_index("scale").side.pow(2) / first.side**2
+    right.loglog(pixels, pixels**2, "--", color=MUTED, lw=1, label="quadratic")
+    right.loglog(published.scale.map(pixels), published.seconds / published.seconds.iloc[0], "s-", color=NEUTRAL,
+                 label="published (Tab. A2, 8 GPUs)")
+    right.loglog(pixels, ours.seconds / first.seconds, "o-", color=KEPT, label="measured at 1:16")
+    right.set(xlabel="pixels, relative to 4K", ylabel="time relative to 4K", title="How it grows")
+    right.set_xticks(pixels, [f"{scale}\n({times:.3g})" for scale, times in pixels.items()])
+    right.minorticks_off()
     right.legend(loc="upper left")
     return fig
 
@@ -114,7 +122,7 @@ PURPOSES = {  # of a plan -> what a reader sees
 SHADES = ("#20344f", "#3d6da2", "#7fb2d9", "#c7622e", "#e9a15b", "#f3d8a8")
 
 
-def memory(plans, card=80):
+def memory(plans, card=training.PIXEL_CARD_GB):
     """Estimated GB of one card at the paper's size, by purpose.
 
     plans: columns what, scale and one for each purpose, in GB; card: GB

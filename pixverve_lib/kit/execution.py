@@ -16,6 +16,11 @@ CELL_SECONDS = {"smoke": 600, "laptop": 3600, "gpu": 7200, "paper": None}
 START_SECONDS = 120
 LINES = 12  # of the traceback in a failure report
 
+QUIET = """import logging, warnings
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # an optional kernel is not installed
+warnings.filterwarnings("ignore", "IProgress not found")  # nor are widgets, which papermill cannot show
+"""
+
 
 class NotebookFailed(RuntimeError):
     """A notebook that did not run to its end; the message is the report for the user."""
@@ -74,9 +79,10 @@ class _Watch:
 
 
 def _prepare_kernels(run: Run) -> None:
-    """The environment that kernels inherit: this venv's kernel, no hub at small budgets, no warnings about TCP."""
+    """What kernels inherit: this venv's kernel, no hub at small budgets, none of the warnings of QUIET."""
     profile = run.cache / "ipython" / "profile_default"
-    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "startup").mkdir(parents=True, exist_ok=True)
+    (profile / "startup" / "quiet.py").write_text(QUIET)
     (profile / "ipython_kernel_config.py").write_text('get_config().IPKernelApp.log_level = "CRITICAL"\n')
     os.environ["IPYTHONDIR"] = str(profile.parent)
     os.environ.pop("JUPYTER_PATH", None)  # it would shadow the kernel of this environment

@@ -27,7 +27,7 @@ def training(tuned):
     return pd.DataFrame(rows, columns=["method", "scale", "epochs", "device_hours"])
 
 
-def memory(transformer, sides, card=80e9):
+def memory(transformer, sides, card=1e9 * paper.PIXEL_CARD_GB):
     """GB of one card, by purpose, to sample and to train one picture with each variant: a row each, not measured.
 
     transformer: of bases.paper_size; sides: {scale: pixels}; card: bytes of a card. Training recomputes activations.
