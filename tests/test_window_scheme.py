@@ -14,7 +14,7 @@ from pixverve_lib.exhibits import scheme2
 from pixverve_lib.models import window_attention, window_schedules
 from pixverve_lib.paper import training
 from pixverve_lib.scenes import primer
-from pixverve_lib.schemes import dataset, flow, full_attention, planner, sampling, window_costs
+from pixverve_lib.schemes import dataset, flow, full_attention, planner, sampling, window_checks, window_costs
 from pixverve_lib.schemes import window_attention as scheme
 
 SCHEDULE = ((2, 4), (4, 2))
@@ -168,3 +168,11 @@ def test_the_table_at_full_size_takes_seconds_where_there_are_any():
     seconds = formula[["scale", "attention"]].assign(blocks=1.0, call=2.0, picture=100.0, share=0.5)
     columns = set(scheme2.full_size(formula, seconds)) - set(scheme2.full_size(formula, seconds[:0]))
     assert columns == {"measured s a call", "measured s, whole", "measured s a picture", "measured share"}
+
+
+def test_the_facts_that_the_notebook_checks_hold_and_a_wrong_attention_would_not(monkeypatch):
+    measured = window_checks.measure(pipeline().transformer, [(1, 1), (2, 4)], (8, 8), (2, 3))
+    assert len(measured) == 5 and measured.holds.all()
+    monkeypatch.setattr(window_schedules, "seen", lambda grid, partition, query: np.ones(grid, np.uint8))
+    wrong = window_checks.measure(pipeline().transformer, [(2, 4)], (8, 8), (2, 3))
+    assert not wrong.holds[3] and not wrong.holds[4]

@@ -35,7 +35,7 @@ def _map(axis, partition, seen, query):
                     edgecolors="white", linewidth=0.3)
     axis.add_patch(Rectangle((query[1], height - 1 - query[0]), 1, 1, fc="none", ec=DROPPED, lw=1.5))
     share = np.count_nonzero(seen) / seen.size
-    axis.set_title(f"{partition[0]} × {partition[1]}: sees {share:.0%}", fontsize=8, fontweight="normal")
+    axis.set_title(f"{partition[0]} × {partition[1]} windows: sees {share:.0%}", fontsize=7, fontweight="normal")
     axis.set(xticks=[], yticks=[], aspect="equal")
     axis.spines[:].set_visible(False)
 
@@ -61,7 +61,7 @@ def growth(measured):
     return fig
 
 
-SCORES = {"loss": "validation loss", "pos": "right colour at the place", "stray": "colour nobody asked for"}
+SCORES = {"loss": "validation loss", "pos": "right colour at the place", "stray": "things at empty places"}
 
 
 def learning(measured, chance=None):

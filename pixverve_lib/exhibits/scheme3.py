@@ -6,7 +6,7 @@ from pixverve_lib.kit import style
 from pixverve_lib.kit.style import ACCENT, DROPPED, GRID, KEPT, MUTED, NEUTRAL
 from pixverve_lib.paper import training
 
-SCHEMES = {"Scheme I (LoRA)": ("I", KEPT, "o"), "Scheme II": ("II", NEUTRAL, "s"), "Scheme III": ("III", ACCENT, "D")}
+SCHEMES = {"Scheme I (LoRA)": ("I", KEPT), "Scheme II": ("II", NEUTRAL), "Scheme III": ("III", ACCENT)}
 SIDES = {"4K": training.SCALE_4K, "8K": training.SCALE_8K, "10K": training.SCALE_10K}
 LINES = 16  # of a drawn grid, at most; not in paper: choice
 
@@ -26,16 +26,16 @@ def growth(predicted):
         axis.set_xticks([_megapixels(scale) for scale in SIDES], [f"{s}\n({_megapixels(s):.0f})" for s in SIDES])
     axes[0].set_title("Latency: 8 GPUs (I, II), 1 (III)")
     axes[1].set_title("GPU seconds")
-    axes[0].plot([], [], "D", color=MUTED, ms=4, label="published (Tab. A2)")
+    axes[0].plot([], [], "o", color=MUTED, ms=4, label="published (Tab. A2)")
     axes[0].plot([], [], "--", color=MUTED, lw=1.2, label="from FLOPs and bytes")
     axes[0].legend(loc="upper left")
     return fig
 
 
-def _curve(axis, rows, times, name, colour, marker):
+def _curve(axis, rows, times, name, colour):
     x, seconds = rows.scale.map(_megapixels), rows.predicted * times
     axis.plot(x, seconds, "--", color=colour, lw=1.2)
-    axis.plot(x, rows.published * times, marker, color=colour, ms=5)
+    axis.plot(x, rows.published * times, "o", color=colour, ms=5)
     axis.annotate(name, (x.iloc[-1], seconds.iloc[-1]), xytext=(9, 0), textcoords="offset points", color=colour,
                   va="center", fontweight="bold")
 
@@ -118,7 +118,7 @@ def progressive(metrics):
     fig, axes = style.figure(2.7, columns=len(scales), squeeze=False)
     for axis, scale in zip(axes[0], scales, strict=True):
         rows = metrics[metrics.scale == scale]
-        for (name, line), colour in zip(rows.groupby("method", sort=False), (ACCENT, MUTED), strict=True):
+        for (name, line), colour in zip(rows.groupby("method", sort=False), (ACCENT, MUTED), strict=False):
             axis.plot(line.step, line.loss, color=colour, label=name)
         axis.set(title=scale, xlabel="step", yscale="log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -14,7 +14,7 @@ ROUNDING = 1e-5  # largest difference that order of summation may make
 
 
 def measure(transformer, schedule, grid=(16, 16), query=(5, 9)):
-    """Four facts and how far each is from holding: columns fact, unit, difference, allowed, holds.
+    """Five facts and how far each is from holding: columns fact, unit, difference, allowed, holds.
 
     transformer: a stock Flux2Transformer2DModel, which stays stock; grid: tokens; query: row and column.
     """
@@ -27,7 +27,8 @@ def measure(transformer, schedule, grid=(16, 16), query=(5, 9)):
     partition = next(each for each in schedule if each != window_attention.FULL)
     removed = _predicted(transformer, grid)
     rows = [
-        ("partition (1, 1) is full attention", "velocity", _most(one_window, stock), 0.0),
+        ("with partition (1, 1) the model is the stock one", "velocity", _most(one_window, stock), 0.0),
+        ("one window of everything is full attention", "value", _against_masks(grid, window_attention.FULL), ROUNDING),
         ("without the windows the model is the stock one", "velocity", _most(removed, stock), 0.0),
         (f"a gradient through {partition} reaches what maps show", "tokens", _misreached(grid, partition, query), 0),
         (f"{UNEVEN[1]} on {UNEVEN[0]} tokens agrees with explicit masks", "value", _against_masks(*UNEVEN), ROUNDING),
