@@ -22,7 +22,7 @@ def sigmas(table):
             axis.plot(rows.step, rows.sigma, color=colour, label=f"{side} px")
         axis.set(title=title, xlabel="sampling step", ylim=(0, 1.03))
     axes[0].set_ylabel("noise level σ")
-    axes[1].annotate("from 4096 px on: all near 1", (0, 0.97), color=MUTED, fontsize=8, va="top")
+    axes[1].annotate("4096 px and larger: all near 1", (0, 0.72), color=MUTED, fontsize=8)
     axes[0].legend(title="side of the picture", title_fontsize=8)
     return fig
 
