@@ -62,7 +62,7 @@ CURRICULUM = {  # Sec. E.1 (M6, M13)
 }
 STEPS = {  # of each stage below `paper`, where epochs decide; not in paper: choice
     "smoke": {"4K": 8, "8K": 4, "10K": 4},
-    "laptop": {"4K": 380, "8K": 200, "10K": 160},
+    "laptop": {"4K": 500, "8K": 200, "10K": 160},
     "gpu": {"4K": 10, "8K": 10, "10K": 10},  # random weights: cost only
 }
 NANO = {"schedule": "cosine", "warmup": 20, "average": 0.99}
