@@ -10,8 +10,8 @@ from pixverve_lib.exhibits import files, scheme3
 from pixverve_lib.models import nano_klein, window_attention, window_schedules, zimage_pixel
 from pixverve_lib.models.pixel_head import PixelHead, cell
 from pixverve_lib.paper import published
+from pixverve_lib.paper.training import SIDES
 from pixverve_lib.schemes import cost_model, flow, pixel_latency
-from pixverve_lib.schemes.cost_model import SIDES
 
 SMALL = {"dim": 48, "n_layers": 2, "n_refiner_layers": 1, "n_heads": 2, "n_kv_heads": 2, "cap_feat_dim": 16,
          "axes_dims": [8, 8, 8], "axes_lens": [1024, 32, 32]}

@@ -143,15 +143,3 @@ def test_mixed_sizes_train_in_batches_of_one_size_and_an_epoch_shows_every_pictu
     names = [[batch.names for batch in epoch] for epoch in epochs]
     assert names[0] != names[1] and names[0] == [Order(cached, 2, 7)(number).names for number in range(order.per_epoch)]
     assert {tuple(batch.latents.shape[2:]) for batch in epochs[0]} == {(4, 4), (4, 8)}
-
-
-def test_a_share_of_the_batches_rehearses_the_small_scale_at_the_same_cost(tmp_path):
-    small, large = (prepared(tmp_path / str(side), *scenes(10, side)) for side in (64, 128))
-    order = Order(large, batch=2, seed=0, rehearsal=small, share=0.25)
-    batches = [order(number) for number in range(40)]
-    sizes = Counter(tuple(batch.latents.shape[2:]) for batch in batches)
-    assert sizes == {(8, 8): 30, (4, 4): 10}
-    tokens = 2 * (64 + 24)
-    assert all(len(batch.names) * (batch.latents[0, 0].numel() + 24) <= tokens for batch in batches)
-    seen = [name for batch in batches if batch.latents.shape[2] == 8 for name in batch.names]
-    assert set(Counter(seen).values()) == {6}  # 30 batches of 2 are six epochs of 10

@@ -8,7 +8,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from tiny_network import TinyNetwork, batches, no_shift
 from tiny_pipeline import TEXT, pipeline, scenes
 
-from pixverve_lib.models import nano_klein
+from pixverve_lib.models import nano_klein, noise_levels
 from pixverve_lib.schemes import flow
 from pixverve_lib.schemes.cache import Batch
 
@@ -44,8 +44,8 @@ def test_a_network_without_loss_makes_the_stock_pipeline_draw_the_training_pictu
 def test_positions_are_those_of_the_pipeline():
     stock = pipeline()
     image, text = stock._prepare_latent_ids(torch.zeros(1, 32, 4, 6)), stock._prepare_text_ids(torch.zeros(1, 24, 192))
-    assert torch.equal(flow.positions(4, 6, "cpu"), image[0])
-    assert torch.equal(flow.positions(1, 1, "cpu", 24), text[0])
+    assert torch.equal(nano_klein.positions(4, 6, "cpu"), image[0])
+    assert torch.equal(nano_klein.positions(1, 1, "cpu", 24), text[0])
 
 
 @pytest.mark.parametrize("shift", [1.0, 2.8])
@@ -53,7 +53,7 @@ def test_noise_levels_are_shifted_as_the_scheduler_shifts_them(shift):
     even = np.linspace(1, 0.1, 10)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
     scheduler.set_timesteps(sigmas=even)
-    assert flow.shifted(even, shift) == pytest.approx(scheduler.sigmas[:-1].numpy(), abs=1e-6)
+    assert noise_levels.shifted(even, shift) == pytest.approx(scheduler.sigmas[:-1].numpy(), abs=1e-6)
 
 
 def test_larger_pictures_are_trained_at_higher_noise_levels():

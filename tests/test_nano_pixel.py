@@ -5,20 +5,14 @@ import torch
 from diffusers import Flux2Transformer2DModel
 from torch.nn.functional import avg_pool2d, interpolate
 
-from pixverve_lib.models import nano_klein, nano_pixel, pixel_growth
-from pixverve_lib.models.nano_pixel import PixelTransformer, sample, seen, sigmas
+from pixverve_lib.models import nano_klein, nano_pixel, noise_levels, pixel_growth
+from pixverve_lib.models.nano_pixel import PixelTransformer, sample, seen
 from pixverve_lib.scenes import primer, primer_checker
 
 SIGMA = torch.tensor([0.9, 0.3])
 TEXT = torch.randn(2, 5, 192, generator=torch.Generator().manual_seed(2))
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def made(patch=8, levels=None):
@@ -109,7 +103,7 @@ def test_a_network_that_knows_the_picture_is_sampled_to_it():
     def knows(pixels, sigma, text):
         asked.append(sigma[0].item())
         return torch.cat([x, x])
-    found = sample(knows, torch.randn(x.shape), TEXT, TEXT[0], sigmas(4, 3.0))
+    found = sample(knows, torch.randn(x.shape), TEXT, TEXT[0], noise_levels.visited(4, 3.0))
     assert torch.allclose(found, x) and asked == pytest.approx([1, 0.9, 0.75, 0.5])
 
 
@@ -137,7 +131,7 @@ def test_the_shipped_network_draws_held_out_prompts_right(patch, number):
     specs, side = [prompt.spec for prompt in bench], 8 * patch
     noise = torch.randn(number, 3, side, side, generator=torch.Generator().manual_seed(0))
     features = nano_pixel.encode(pipeline, [prompt.short for prompt in bench])
-    rgb = nano_pixel.to_rgb(sample(network, noise, *features, sigmas(10, nano_pixel.shift(side, side))))
+    rgb = nano_pixel.to_rgb(sample(network, noise, *features, noise_levels.visited(10, nano_pixel.shift(side, side))))
     assert rgb.shape == (number, side, side, 3) and rgb.dtype == np.uint8
     assert primer_checker.scores(rgb, specs)["pos"] >= 0.8
     assert primer_checker.scores(rgb, specs[1:] + specs[:1])["pos"] <= 0.4

@@ -14,13 +14,7 @@ from pixverve_lib.schemes.pixel_patch import WrongPatch, finetune, opened
 QUICK = {"steps": 2, "batch": 2, "every": 2}
 PROMPTS = ["red circle centre, dark tiles", "blue ring top-left, light paper"]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

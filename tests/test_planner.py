@@ -96,7 +96,7 @@ def test_the_estimate_is_within_the_stated_factor_of_a_measured_peak(variant, pr
 
 
 def test_a_run_that_does_not_fit_is_refused_with_the_switches_that_would_help(real):
-    load = Load(training.SCALE_4K, training.SCALE_4K, 512, precision="bfloat16")
+    load = Load(training.SIDES["4K"], training.SIDES["4K"], 512, precision="bfloat16")
     whole = copy.deepcopy(real).float()
     h20 = training.PIXEL_CARD_GB * 1e9
     with pytest.raises(planner.DoesNotFit, match="of 96.00 GB.*: it fits with recompute=True and shard=True on 8"):
@@ -109,7 +109,7 @@ def test_a_run_that_does_not_fit_is_refused_with_the_switches_that_would_help(re
 
 def test_memory_grows_with_the_tokens_and_not_with_their_square(real):
     totals = [sum(planner.plan(real, Load(side, side, 0, training=False)).row()[["attention", "work on one block"]])
-              for side in (training.SCALE_4K, training.SCALE_8K)]
+              for side in (training.SIDES["4K"], training.SIDES["8K"])]
     assert totals[1] == pytest.approx(4 * totals[0])
     assert planner.plan(real, Load(4096, 4096, 512)).row()["tokens"] == 65_536 + 512
 

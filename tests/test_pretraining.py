@@ -12,14 +12,11 @@ from pixverve_lib.scenes import primer
 TINY = replace(klein.NANO, steps=4, cool_down=2, pictures={64: 6, 96: 4}, batches={64: 3, 96: 2},
                shares={64: 0.5, 96: 0.5})
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Killed(Exception):
     """Stands for kill -9: nothing runs after it."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
 
 
 def test_a_training_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path, monkeypatch):

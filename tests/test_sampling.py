@@ -10,20 +10,14 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from PIL import Image
 from tiny_pipeline import TEXT, pipeline
 
-from pixverve_lib.models import nano_klein
+from pixverve_lib.models import nano_klein, noise_levels
 from pixverve_lib.paper import training
-from pixverve_lib.schemes import bases, engine, flow, planner, sampling
+from pixverve_lib.schemes import bases, engine, planner, sampling
 
 PROMPTS = ["red circle centre, dark tiles", "blue ring top-left, light paper", "green square centre, warm planks"]
 SETTINGS = {"height": 64, "width": 96, "seed": 3, "steps": 2, "guidance": 3.0} | TEXT
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def generated(folder, prompts=PROMPTS, **changes):
@@ -92,14 +86,14 @@ def test_the_vae_sees_tiles_only_and_they_fade_into_nearly_the_whole_picture(mon
 
 
 def test_the_dynamic_shift_collapses_at_4k_and_the_static_one_does_not():
-    sides = (training.SCALE_1K, training.SCALE_4K, training.SCALE_10K)
+    sides = (training.SCALE_1K, training.SIDES["4K"], training.SIDES["10K"])
     table = sampling.sigma_table(sides, 50, bases.static_shift)
     lowest = table.groupby(["side", "shift"])["sigma"].min()
     assert table.groupby(["side", "shift"]).size().eq(50).all()
     assert lowest[4096, "dynamic"] > 0.99 and lowest[10240, "dynamic"] > 0.9999 and lowest[1024, "dynamic"] < 0.2
     assert lowest[4096, "static"] < 0.1 and lowest[10240, "static"] < 0.2
     static = table.query("side == 4096 and shift == 'static'")["sigma"].to_numpy()
-    assert static == pytest.approx(flow.shifted(np.linspace(1, 0.02, 50), 4.0), abs=1e-5)
+    assert static == pytest.approx(noise_levels.shifted(np.linspace(1, 0.02, 50), 4.0), abs=1e-5)
 
 
 def test_a_size_that_does_not_fit_is_refused_before_the_first_picture(tmp_path, monkeypatch):

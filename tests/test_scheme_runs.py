@@ -36,7 +36,7 @@ def test_absent_weights_mean_random_ones_at_gpu_with_a_label_and_an_error_at_pap
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr(nano_klein, "build_full", OnTheMetaDevice)
     made = bases.load("gpu", "nobody/nothing")
-    assert made.pipeline == "cuda" and "RANDOM weights" in made.label and made.sides["10K"] == training.SCALE_10K
+    assert made.pipeline == "cuda" and "RANDOM weights" in made.label and made.sides["10K"] == training.SIDES["10K"]
     with pytest.raises(FileNotFoundError, match="hf download"):
         bases.load("paper", "nobody/nothing")
 
@@ -63,7 +63,7 @@ def test_every_tenth_picture_of_a_folder_is_held_out_and_captions_lie_beside_the
 
 
 def test_the_paper_s_model_trains_in_full_on_no_card_of_96_gb_and_a_lora_at_4k_does():
-    plans = costs.memory(bases.paper_size(), {"4K": training.SCALE_4K, "10K": training.SCALE_10K})
+    plans = costs.memory(bases.paper_size(), {scale: training.SIDES[scale] for scale in ("4K", "10K")})
     fits = plans.set_index(["what", "scale"]).fits
     assert fits["training, lora", "4K"] and not fits["training, full", "4K"] and not fits["training, lora", "10K"]
     purposes = plans[[*scheme1.PURPOSES, "weights in bfloat16"]]
@@ -131,3 +131,17 @@ def test_a_bootstrap_s_interval_holds_the_value_and_is_nothing_for_equal_picture
     assert row.low < row.value < row.high and row.high - row.low == pytest.approx(2 * 1.645 / 50**0.5, rel=0.3)
     same = bootstrap.over_pictures(lambda rows: {"mean": np.ones(50)[rows].mean()}, 50).iloc[0]
     assert same.low == same.value == same.high == 1
+
+
+def test_stray_counts_what_nobody_asked_for(tmp_path):
+    prompts = [prompt for prompt in primer.bench_prompts() if len(prompt.spec.things) > 1][:4]
+    right = [primer.draw(prompt.spec, 128) for prompt in prompts]
+    free = [[place for place in primer.PLACES if place not in {thing.place for thing in prompt.spec.things}]
+            for prompt in prompts]
+    wrong = [primer.draw(primer.Spec("paper", "dark", tuple(primer.Thing("red", "circle", place) for place in places)),
+                         128) for places in free]
+    for pictures, asked, stray in ((right, 1, 0), (wrong, 0, 1)):
+        paths = [tmp_path / f"{stray}-{n}.png" for n in range(len(pictures))]
+        for path, rgb in zip(paths, pictures, strict=True):
+            Image.fromarray(rgb).save(path)
+        assert nano_scores.on_prompts(paths, prompts) == {"pos": asked, "shape": asked, "stray": stray}

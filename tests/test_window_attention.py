@@ -8,19 +8,13 @@ from peft import LoraConfig
 from tiny_pipeline import TEXT, pipeline
 from torch.nn.functional import scaled_dot_product_attention
 
-from pixverve_lib.models import window_attention, window_schedules
+from pixverve_lib.models import nano_klein, window_attention, window_schedules
 from pixverve_lib.schemes import flow
 
 TEXTS = 5
 GRIDS = [((8, 8), (2, 4)), ((6, 12), (3, 2)), ((5, 7), (2, 3)), ((5, 5), (4, 5)), ((7, 4), (1, 3)), ((4, 4), (4, 4))]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -102,7 +96,7 @@ def test_the_receptive_field_by_gradient_is_close_window_remote_class_and_text_o
     window_attention.install(transformer, [partition])
     attn, width = getattr(transformer, kind)[0].attn, transformer.inner_dim
     image, text = torch.randn(1, 48, width, requires_grad=True), torch.randn(1, TEXTS, width, requires_grad=True)
-    ids = [flow.positions(1, 1, "cpu", TEXTS), flow.positions(*grid, "cpu")]
+    ids = [nano_klein.positions(1, 1, "cpu", TEXTS), nano_klein.positions(*grid, "cpu")]
     rotary = tuple(map(torch.cat, zip(*map(transformer.pos_embed, ids), strict=True)))
     if kind == "transformer_blocks":
         out, text_out = attn(image, text, image_rotary_emb=rotary, grid=grid)

@@ -5,7 +5,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTra
 from safetensors.torch import save_file
 from transformers import Qwen3Config, Qwen3Model
 
-from pixverve_lib.models import nano_klein, zimage_pixel
+from pixverve_lib.models import nano_klein, noise_levels, zimage_pixel
 
 SMALL = {"dim": 48, "n_layers": 2, "n_refiner_layers": 1, "n_heads": 2, "n_kv_heads": 2, "cap_feat_dim": 16,
          "axes_dims": [8, 8, 8], "axes_lens": [1024, 32, 32]}
@@ -155,7 +155,7 @@ def test_sampling_repeats_itself_and_takes_one_forward_a_step_without_guidance()
 def test_noise_levels_are_those_of_the_stock_scheduler_with_a_static_shift():
     stock = FlowMatchEulerDiscreteScheduler(shift=3.0)
     stock.set_timesteps(sigmas=torch.linspace(1, 0, 51)[:-1].numpy())
-    assert torch.allclose(zimage_pixel.noise_levels(50, 3.0), stock.sigmas, atol=1e-6)
+    assert torch.allclose(noise_levels.visited(50, 3.0), stock.sigmas, atol=1e-6)
 
 
 def test_text_is_the_last_state_but_one_of_the_chat_with_thinking_and_without_padding(tmp_path):

@@ -53,3 +53,12 @@ def chance(paths, prompts):
     """pos and shape of the same pictures against the prompts of their neighbours: what luck alone gives."""
     pictures = [reading.read_rgb(path) for path in paths]
     return primer_checker.scores(pictures, [prompt.spec for prompt in prompts[1:] + prompts[:1]])
+
+
+def on_prompts(paths, prompts):
+    """{"pos", "shape", "stray"} of pictures of prompts, each in [0, 1] and without an interval, for curves.
+
+    stray: share of the places that a prompt leaves empty where a picture shows a thing
+    """
+    pictures, specs = [reading.read_rgb(path) for path in paths], [prompt.spec for prompt in prompts]
+    return primer_checker.scores(pictures, specs) | {"stray": primer_checker.stray(pictures, specs)}

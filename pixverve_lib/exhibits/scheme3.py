@@ -7,7 +7,6 @@ from pixverve_lib.kit.style import ACCENT, DROPPED, GRID, KEPT, MUTED, NEUTRAL
 from pixverve_lib.paper import training
 
 SCHEMES = {"Scheme I (LoRA)": ("I", KEPT), "Scheme II": ("II", NEUTRAL), "Scheme III": ("III", ACCENT)}
-SIDES = {"4K": training.SCALE_4K, "8K": training.SCALE_8K, "10K": training.SCALE_10K}
 LINES = 16  # of a drawn grid, at most; not in paper: choice
 
 
@@ -23,7 +22,8 @@ def growth(predicted):
             _curve(axis, rows, rows.gpus if "GPU" in name else 1, *SCHEMES[method])
         axis.set(xscale="log", yscale="log", xlabel="side (megapixels)", ylabel=name, xlim=(13, 150))
         axis.xaxis.set_minor_locator(NullLocator())
-        axis.set_xticks([_megapixels(scale) for scale in SIDES], [f"{s}\n({_megapixels(s):.0f})" for s in SIDES])
+        places = {scale: _megapixels(scale) for scale in training.SIDES}
+        axis.set_xticks(list(places.values()), [f"{scale}\n({size:.0f})" for scale, size in places.items()])
     axes[0].set_title("Latency: 8 GPUs (I, II), 1 (III)")
     axes[1].set_title("GPU seconds")
     axes[0].plot([], [], "o", color=MUTED, ms=4, label="published (Tab. A2)")
@@ -41,7 +41,7 @@ def _curve(axis, rows, times, name, colour):
 
 
 def _megapixels(scale):
-    return SIDES[scale] ** 2 / 1e6
+    return training.SIDES[scale] ** 2 / 1e6
 
 
 def split(parts):

@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -160,6 +161,20 @@ def atomic(target: Path) -> Iterator[Path]:
         raise DiskFull(f"no room to write {target}: free some space there, or raise the quota, and rerun") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A fresh folder that takes the place of `target`, and of what is there, once the block has ended well."""
+    fresh, old = (target.with_name(f".{target.name}.{word}.partial") for word in ("fresh", "old"))
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    yield fresh
+    if target.exists():
+        os.replace(target, old)
+    os.replace(fresh, target)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_bytes_atomically(target: Path, data: bytes) -> None:

@@ -26,7 +26,8 @@ from pixverve_lib.models.nano_vae import NanoVAE
 
 ASSET = Path(__file__).parent / "assets" / "nano_klein"
 HUB = "black-forest-labs/FLUX.2-klein-base-4B"
-TOKENS = 24  # of a prompt  # FLUX.2-klein: 512
+TOKENS = 24  # of a prompt
+FULL_TOKENS = 512  # of FLUX.2-klein, always padded to
 LAYERS = (1, 2, 4)  # hidden states of the text encoder that make the features  # FLUX.2-klein: (9, 18, 27)
 TEXT = {"max_sequence_length": TOKENS, "text_encoder_out_layers": LAYERS}  # for every call of the pipeline
 GUIDANCE = 3.0  # not in paper: choice
@@ -108,6 +109,12 @@ def shift(height: int, width: int, own_side: int = OWN_SIDE) -> float:
     leaves almost no low noise levels at the largest scales.
     """
     return math.sqrt(height * width) / own_side
+
+
+def positions(height, width, device, length=1):
+    """Rotary coordinates (time, row, column, place in the text) of a grid of tokens  # height * width * length 4"""
+    axes = [torch.arange(n, device=device) for n in (1, height, width, length)]
+    return torch.cartesian_prod(*axes)
 
 
 def set_shift(pipeline: Flux2KleinPipeline, height: int, width: int) -> None:

@@ -2,7 +2,7 @@
 
     network = load(patch=64)                                     # the 8K scale
     text, empty = encode(nano_klein.load(), ["red circle top-left, dark tiles"])
-    pixels = sample(network, noise, text, empty, sigmas(STEPS, shift(512, 512)))
+    pixels = sample(network, noise, text, empty, noise_levels.visited(STEPS, shift(512, 512)))
 
 The trunk is FLUX.2's transformer with the blocks of nano-klein; the head is that of nano_pixel_head, which gets the
 trunk's token map. Sizes of layers are not in paper: choice.
@@ -67,7 +67,8 @@ class PixelTransformer(ModelMixin, ConfigMixin):
         x, t = seen(pixels, sigma, k)
         found = self.trunk(  # k^2 times as many pixels weigh as much together as at the base
             hidden_states=pixel_unshuffle(x / k**2, patch).flatten(2).mT, timestep=t, encoder_hidden_states=text,
-            img_ids=_positions(*size, 1, x.device), txt_ids=_positions(1, 1, text.shape[1], x.device),
+            img_ids=nano_klein.positions(*size, x.device),
+            txt_ids=nano_klein.positions(1, 1, x.device, text.shape[1]),
             return_dict=False,
         )[0]
         return found.mT.unflatten(2, size)
@@ -100,16 +101,13 @@ def shift(height: int, width: int) -> float:
     return 2.5 * ((height * width) ** 0.5 / nano_klein.OWN_SIDE) ** (2 / 3)
 
 
-def sigmas(steps: int, shift: float) -> torch.Tensor:
-    """Noise levels that sampling visits, from 1 to 0  # steps + 1"""
-    even = torch.linspace(1, 0, steps + 1)
-    return shift * even / (1 + (shift - 1) * even)
-
-
 @torch.inference_mode()
 def sample(network: nn.Module, noise: torch.Tensor, text: torch.Tensor, empty: torch.Tensor, levels: torch.Tensor,
            guidance: float = GUIDANCE) -> torch.Tensor:
-    """Euler steps from noise  # N 3 H W, to pictures in [-1, 1]  # text: N L D; empty: L D; levels: as of `sigmas`"""
+    """Euler steps from noise  # N 3 H W, to pictures in [-1, 1]
+
+    text  # N L D, empty  # L D; levels: of noise_levels.visited
+    """
     x, both = noise, torch.cat([text, empty.expand_as(text)])
     for now, after in zip(levels.tolist(), levels[1:].tolist(), strict=False):
         asked, free = network(torch.cat([x, x]), torch.full((2 * len(x),), now, device=x.device), both).chunk(2)
@@ -141,7 +139,3 @@ def refuse_size(network: PixelTransformer, height: int, width: int) -> None:
                          f"halves {network.multiple.bit_length() - 1} times need sides that are multiples of {step}: "
                          f"the nearest are {', '.join(map(str, near))}")
 
-
-def _positions(height, width, length, device):
-    """Rotary coordinates: time, row, column, place in the text  # height * width * length 4"""
-    return torch.cartesian_prod(*(torch.arange(n, device=device) for n in (1, height, width, length)))

@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from pixverve_lib.models.noise_levels import visited
 from pixverve_lib.models.pixel_head import TILE, PixelHead, check_size
 
 HUB = "HaojunChen/PixVerve-L2P"
@@ -174,12 +175,6 @@ def encode(texts: ZImagePipeline, prompts: Sequence[str]) -> list[torch.Tensor]:
     return found
 
 
-def noise_levels(steps: int = STEPS, shift: float = SHIFT) -> torch.Tensor:
-    """Sigmas from 1 down to 0 that sampling visits  # steps + 1"""
-    even = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
-    return (shift * even / (1 + (shift - 1) * even)).float()
-
-
 @torch.inference_mode()
 def generate(network: PixelZImage, prompt: torch.Tensor, empty: torch.Tensor, height: int, width: int, seed: int = SEED,
              steps: int = STEPS, guidance: float = GUIDANCE, shift: float = SHIFT, tile: int = TILE,
@@ -193,7 +188,7 @@ def generate(network: PixelZImage, prompt: torch.Tensor, empty: torch.Tensor, he
     check_size(height, width, network.patch)
     device = network.local_decoder.out_conv.weight.device
     x = torch.randn(1, 3, height, width, generator=torch.Generator(device).manual_seed(seed), device=device)
-    levels = noise_levels(steps, shift).tolist()
+    levels = visited(steps, shift).tolist()
     for sigma, below in zip(levels, levels[1:], strict=False):
         x = step(network, x, sigma, below, [prompt] if guidance == 1 else [prompt, empty], guidance, tile)
         on_step()

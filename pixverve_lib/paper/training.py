@@ -6,10 +6,8 @@ batch size, optimiser, weight decay, warm-up, EMA, timestep sampling and shift, 
 
 # Scales
 SCALE_1K = 1024  # not in paper: choice, the base models' own scale, from which "direct extrapolation" starts
-SCALE_4K = 4096  # Sec. 4.1: "4096 \times 4096"
-SCALE_8K = 8192  # Sec. 4.1: "8192 \times 8192"
-SCALE_10K = 10240  # Sec. 4.1: "10240 \times 10240"
 PROGRESSION = ("4K", "8K", "10K")  # Sec. 3.2: "three graduated resolution tiers"; who went how far is in E.1 (M6)
+SIDES = {"4K": 4096, "8K": 8192, "10K": 10240}  # Sec. 4.1: "4096 \times 4096", "8192 \times 8192", "10240 \times 10240"
 BASE_MODEL = "FLUX.2-klein-base-4B"  # Sec. 3.2: Schemes I and II
 TRAINING_PICTURES = 95_735  # Tab. 2: PixVerve-95K without its bench
 

@@ -19,7 +19,7 @@ from torch.nn.functional import mse_loss
 from tqdm import tqdm
 
 from pixverve_lib.kit.artefacts import atomic
-from pixverve_lib.models import nano_klein, nano_vae
+from pixverve_lib.models import nano_klein, nano_vae, noise_levels
 from pixverve_lib.pretraining.training import generator, report, save_half, train
 from pixverve_lib.pretraining.vae import pack, to_tensor
 from pixverve_lib.scenes import primer, primer_checker
@@ -113,7 +113,7 @@ def loss_of(parts: nn.ModuleDict, x: torch.Tensor, ids: torch.Tensor, side: int,
     """
     t = torch.randn(len(x), generator=noise).sigmoid()
     shift = math.sqrt(nano_klein.shift(side, side))
-    t = shift * t / (1 + (shift - 1) * t)
+    t = noise_levels.shifted(t, shift)
     e = torch.randn(x.shape, generator=noise)
     x_t = torch.lerp(x, e, t.view(-1, 1, 1))
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):

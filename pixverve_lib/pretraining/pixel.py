@@ -16,7 +16,7 @@ from diffusers import Flux2KleinPipeline
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import avg_pool2d
 
-from pixverve_lib.models import nano_klein, nano_pixel, pixel_growth
+from pixverve_lib.models import nano_klein, nano_pixel, noise_levels, pixel_growth
 from pixverve_lib.models.nano_pixel import BASE_PATCH, PixelTransformer
 from pixverve_lib.models.nano_pixel_head import OUTER_WIDTHS, seen
 from pixverve_lib.pretraining.klein import optimizers_of
@@ -91,7 +91,7 @@ def levels(preset: Preset, side: int, number: int, noise: torch.Generator) -> to
     """Noise levels of a step: logit-normal, shifted  # N"""
     t = (WIDTH * torch.randn(number, generator=noise)).sigmoid()
     shift = preset.shift * max(1.0, side / next(iter(preset.shares)))
-    return shift * t / (1 + (shift - 1) * t)
+    return noise_levels.shifted(t, shift)
 
 
 def error(network: PixelTransformer, preset: Preset, step: int, texts: Callable) -> torch.Tensor:
@@ -157,7 +157,7 @@ def draw(network: PixelTransformer, pipeline: Flux2KleinPipeline, prompts: list[
          seed: int = 0) -> np.ndarray:
     """Pictures of prompts at `side` pixels  # N side side 3 uint8"""
     noise = torch.randn(len(prompts), 3, side, side, generator=generator(seed))
-    steps = nano_pixel.sigmas(nano_pixel.STEPS, nano_pixel.shift(side, side))
+    steps = noise_levels.visited(nano_pixel.STEPS, nano_pixel.shift(side, side))
     return nano_pixel.to_rgb(nano_pixel.sample(network, noise, *nano_pixel.encode(pipeline, prompts), steps))
 
 

@@ -3,8 +3,6 @@
 Larger trainings with several processes are the business of the training engine in `schemes/`.
 """
 import math
-import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from pixverve_lib.kit.artefacts import atomic
+from pixverve_lib.kit.artefacts import atomic, whole_folder
 
 WARM_UP = 100  # steps; not in paper: choice
 CLIP = 1.0  # norm of the gradient; not in paper: choice
@@ -51,20 +49,14 @@ def train(model: nn.Module, optimizers: Sequence[Optimizer], loss_at: Callable[[
 
 def save_half(part, folder: Path) -> None:
     """Write what `save_pretrained` writes, in half precision, as one folder that appears whole."""
-    fresh, old = (folder.with_name(f".{folder.name}.{word}.partial") for word in ("fresh", "old"))
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
     parts = [part] if isinstance(part, nn.Module) else part.components.values()
     modules = [each for each in parts if isinstance(each, nn.Module)]
     for module in modules:
         module.half()
-    part.save_pretrained(fresh)
+    with whole_folder(folder) as fresh:
+        part.save_pretrained(fresh)
     for module in modules:
         module.float()
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(fresh, folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def report(scores: dict[str, float], expected: dict[str, tuple[float, float]]) -> None:

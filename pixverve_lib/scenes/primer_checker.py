@@ -41,6 +41,14 @@ def scores(pictures, specs) -> dict[str, float]:
     return {"pos": sum(colour for colour, _ in pairs) / len(pairs), "shape": sum(map(all, pairs)) / len(pairs)}
 
 
+def stray(pictures, specs) -> float:
+    """Share of the places without a thing where one is seen, over all scenes; what lies between places is not seen."""
+    found = [look(small, place)[0] is not None
+             for small, spec in zip(map(_shrunk, pictures), specs, strict=True)
+             for place in PLACES if place not in {thing.place for thing in spec.things}]
+    return sum(found) / len(found)
+
+
 def look(rgb: np.ndarray, place: str) -> tuple[str | None, str | None]:
     """(colour, shape) of the thing at a place of a picture of 64 pixels; None where there is none to be seen."""
     window = _window(rgb, place)

@@ -9,9 +9,7 @@ from pixverve_lib.models import nano_klein
 from pixverve_lib.paper import training
 
 SHRINK = training.SCALE_1K // nano_klein.OWN_SIDE
-SIDES = {  # scale -> pixels
-    "1K": training.SCALE_1K, "4K": training.SCALE_4K, "8K": training.SCALE_8K, "10K": training.SCALE_10K,
-}
+SIDES = {"1K": training.SCALE_1K} | training.SIDES  # scale -> pixels
 
 
 class Base(NamedTuple):
@@ -24,13 +22,18 @@ class Base(NamedTuple):
     text: dict  # options of the pipeline for prompts
 
 
+def is_nano(budget: str) -> bool:
+    """Whether a budget works on the 1:16 scale model."""
+    return budget in ("smoke", "laptop")
+
+
 def load(budget: str, name: str = nano_klein.HUB) -> Base:
     """The base of a budget; below `gpu` the shipped one.
 
     At `gpu` absent weights are replaced by random ones in the real shapes, and the label says so. name: folder or hub
     id. Raises RuntimeError without a GPU, FileNotFoundError at `paper` without weights.
     """
-    if budget in ("smoke", "laptop"):
+    if is_nano(budget):
         sides = {scale: side // SHRINK for scale, side in SIDES.items()}
         label = f"nano-klein, a 1:{SHRINK} scale model trained on built-in scenes"
         return Base(nano_klein.load(), label, sides, nano_klein.shift, nano_klein.TEXT)

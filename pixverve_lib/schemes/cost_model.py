@@ -20,14 +20,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from pixverve_lib.models import pixel_head, window_schedules
+from pixverve_lib.models import nano_klein, pixel_head, window_schedules
 from pixverve_lib.models.zimage_pixel import GUIDANCE, PATCHES, STEPS
 from pixverve_lib.paper import published, training
 from pixverve_lib.schemes.flow import F
+from pixverve_lib.schemes.window_costs import attention_operations
 
-SIDES = {"4K": training.SCALE_4K, "8K": training.SCALE_8K, "10K": training.SCALE_10K}
 H20 = 148e12  # FLOP/s in bfloat16, data sheet; Tab. A1 names the H20, Tab. A2 no device
-KLEIN_TEXT = 512  # tokens, always padded to; not in paper: FLUX.2's pipeline
 ZIMAGE_TEXT = 160  # tokens; not in paper: choice, mean of a long caption (Tab. 2: 234 words) and the empty prompt
 PADDED = 32  # Z-Image fills text and picture to multiples of it
 LATENT_FORWARDS = 50  # a picture; not in paper: choice, see above
@@ -82,7 +81,7 @@ class Cost(NamedTuple):
         return self.attention + self.dense
 
 
-def latent(side: int, text: int = KLEIN_TEXT, partitions: Sequence[tuple[int, int]] = ((1, 1),),
+def latent(side: int, text: int = nano_klein.FULL_TOKENS, partitions: Sequence[tuple[int, int]] = ((1, 1),),
            shape: Klein = Klein()) -> Cost:  # noqa: B008
     """A forward of Schemes I and II for a square picture (pixels); partitions: the window schedule, (1, 1) is stock."""
     grid, w, inside = side // F, shape.width, int(shape.mlp * shape.width)
@@ -93,17 +92,7 @@ def latent(side: int, text: int = KLEIN_TEXT, partitions: Sequence[tuple[int, in
         + 2 * _linear(image, shape.latent, w) + _linear(text, shape.text_width, w)  # in and out
         + blocks * (_linear(image + text, w, 3 * w + 2 * inside) + _linear(image + text, w + inside, w))
     )
-    return Cost(image, sum(windows(grid, text, w, partition) for partition in schedule), dense)
-
-
-def windows(grid: int, text: int, width: int, partition: tuple[int, int]) -> float:
-    """FLOPs of attention in one block of Scheme II: a square grid of tokens, cut into a x b windows."""
-    image = grid * grid
-    if partition == (1, 1):
-        return _attention(image + text, image + text, width)
-    size = math.prod(-(-grid // number) for number in partition)
-    branch = math.prod(partition) * _attention(size, text + size, width)
-    return _attention(text, text + image, width) + 2 * branch
+    return Cost(image, sum(attention_operations((grid, grid), partition, text, w) for partition in schedule), dense)
 
 
 def pixel(side: int, patch: int, text: int = ZIMAGE_TEXT, shape: ZImage = ZImage()) -> Cost:  # noqa: B008
@@ -125,7 +114,7 @@ def pixel(side: int, patch: int, text: int = ZIMAGE_TEXT, shape: ZImage = ZImage
 
 def schemes(scale: str) -> dict[str, Cost]:
     """A forward of every scheme at a scale, by its name in Tab. A2; III also with the printed patch at 10K (M10)."""
-    side, schedule = SIDES[scale], window_schedules.preset("released", scale)
+    side, schedule = training.SIDES[scale], window_schedules.preset("released", scale)
     full = latent(side)
     found = {"Scheme I (Full)": full, "Scheme I (LoRA)": full, "Scheme II": latent(side, partitions=schedule),
              "Scheme III": pixel(side, PATCHES[scale])}
@@ -137,7 +126,7 @@ def schemes(scale: str) -> dict[str, Cost]:
 def table() -> pd.DataFrame:
     """TFLOP of a forward: columns method, scale, tokens, attention, dense, head, total, head_share (percent)."""
     rows = []
-    for scale in SIDES:
+    for scale in training.SIDES:
         for method, cost in schemes(scale).items():
             parts, total = [cost.attention / 1e12, cost.dense / 1e12, cost.head / 1e12], cost.trunk + cost.head
             rows.append((method, scale, cost.tokens, *parts, total / 1e12, 100 * cost.head / total))
@@ -154,7 +143,7 @@ def predict(fitted=FITTED) -> pd.DataFrame:
     cells = published.numbers("tab_a2").set_index(["method", "resolution"]).inference_time_s
     rate, flow = _parameters(cells, fitted)
     rows = []
-    for scale, method in ((name, method) for name in SIDES for method in schemes(name)):
+    for scale, method in ((name, method) for name in training.SIDES for method in schemes(name)):
         work, moved = _work(method, scale)
         trunk, head, known = work / rate / _gpus(method), moved / flow, cells.get((method, scale), math.nan)
         role = "fitted" if (method, scale) in fitted.values() else "predicted"

@@ -1,12 +1,12 @@
-"""What Scheme I costs: measured rows, and the rows of Tab. A1 and A2 that they stand beside."""
+"""What the schemes cost: measured rows, and the rows of Tab. A1 and A2 that they stand beside."""
 import pandas as pd
 
+from pixverve_lib.models import nano_klein
 from pixverve_lib.paper import published
 from pixverve_lib.paper import training as paper
 from pixverve_lib.schemes import full_attention, planner
 from pixverve_lib.schemes.flow import F
 
-TEXT_TOKENS = 512  # of a prompt of FLUX.2-klein; not in paper: the pipeline's default
 METHODS = {"full": "Scheme I (Full)", "lora": "Scheme I (LoRA)"}
 
 
@@ -39,7 +39,7 @@ def memory(transformer, sides, card=1e9 * paper.PIXEL_CARD_GB):
     rows = []
     for name, network in networks.items():
         for scale, side in sides.items():
-            load = planner.Load(side, side, TEXT_TOKENS, 1, "bfloat16", True, training=name != "sampling")
+            load = planner.Load(side, side, nano_klein.FULL_TOKENS, 1, "bfloat16", True, training=name != "sampling")
             plan = planner.plan(network, load, card)
             rows.append({"what": name, "scale": scale, "fits": plan.fits, **plan.row()})
     return pd.DataFrame(rows).fillna(0.0)

@@ -8,6 +8,7 @@ processes and accumulated parts alike, so two processes do what one does that ac
 goes on bit for bit from its last checkpoint.
 """
 import contextlib
+import hashlib
 import json
 import math
 import time
@@ -26,6 +27,7 @@ from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import gather_object
 from torch.nn import functional
 
+from pixverve_lib.kit.artefacts import whole_folder
 from pixverve_lib.schemes import checkpoints
 from pixverve_lib.schemes.records import Records, bar_of
 
@@ -153,6 +155,30 @@ def same(settings: Settings, processes: int) -> dict:
     """What must be equal for a run to go on."""
     kept = {name: value for name, value in asdict(settings).items() if name not in HOW}
     return kept | {"batches a step": processes * settings.accumulate}
+
+
+def digest(settings: Settings, identity: Mapping) -> str:
+    """Of everything that makes a run what it is, for the name of its folder."""
+    parts = same(settings, processes().num_processes) | dict(identity)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
+
+
+def steps_of(epochs: float, per_epoch: int, accumulate: int = 1) -> int:
+    """Steps of all processes together for so many epochs of `per_epoch` batches."""
+    return max(1, round(epochs * per_epoch / (processes().num_processes * accumulate)))
+
+
+def export(network, folder: Path, write: Callable) -> Path:
+    """A folder with finished weights, whole or not at all; one that is there stays. Every process calls this.
+
+    write(state, folder): puts a state dict, on the CPU, there in the format of its readers
+    """
+    state = {name: checkpoints.whole(tensor) for name, tensor in network.state_dict().items()}
+    if processes().is_main_process and not folder.exists():
+        with whole_folder(folder) as fresh:
+            write(state, fresh)
+    processes().wait_for_everyone()
+    return folder
 
 
 def generator(seed: int, number: int) -> torch.Generator:

@@ -8,6 +8,9 @@ more of their content (not in paper).
 """
 import torch
 
+from pixverve_lib.models import nano_klein
+from pixverve_lib.models.noise_levels import shifted
+
 F = 16  # pixels a token, each way: 8 of FLUX.2's VAE, 2 of its patches; not in paper
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # not in paper: choice, sigmas at which validation is reported
 
@@ -23,11 +26,6 @@ def encode(pipeline, rgb):
         return pipeline._encode_vae_image(pixels, generator=None)
 
 
-def shifted(t, shift):
-    """sigma of an even timestep t, both in [0, 1]; the static shift of FlowMatchEulerDiscreteScheduler."""
-    return shift * t / (1 + (shift - 1) * t)
-
-
 def predict(network, x, sigma, text, **options):
     """Velocity of noisy latents x  # N C h w, at sigma  # N, for text features  # N L D -> N C h w float32
 
@@ -38,18 +36,12 @@ def predict(network, x, sigma, text, **options):
         hidden_states=x.flatten(2).mT,
         timestep=sigma,
         encoder_hidden_states=text,
-        img_ids=positions(height, width, x.device),
-        txt_ids=positions(1, 1, x.device, text.shape[1]),
+        img_ids=nano_klein.positions(height, width, x.device),
+        txt_ids=nano_klein.positions(1, 1, x.device, text.shape[1]),
         return_dict=False,
         **options,
     )[0]
     return tokens.mT.unflatten(2, (height, width)).float()
-
-
-def positions(height, width, device, length=1):
-    """Rotary coordinates (time, row, column, place in the text) of a grid of tokens  # height * width * length 4"""
-    axes = [torch.arange(n, device=device) for n in (1, height, width, length)]
-    return torch.cartesian_prod(*axes)
 
 
 def loss(network, batch, generator, shift, drop=0.0, **options):

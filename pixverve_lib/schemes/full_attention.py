@@ -5,10 +5,7 @@
     better = apply(pipeline, tuned.weights)        # or, anywhere: stock_pipeline.load_lora_weights(tuned.weights)
 """
 import copy
-import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +22,7 @@ from safetensors.torch import save_file
 from pixverve_lib.models import nano_klein, window_attention
 from pixverve_lib.paper import training
 from pixverve_lib.schemes import checkpoints, engine, flow, planner
+from pixverve_lib.schemes.bases import is_nano
 from pixverve_lib.schemes.cache import CachedSet
 from pixverve_lib.schemes.order import Order
 
@@ -33,8 +31,7 @@ LORA_TARGETS = ("to_k", "to_q", "to_v", "to_out.0", "to_qkv_mlp_proj")  # and ea
 LORA_FILE = "pytorch_lora_weights.safetensors"
 WINDOWS_FILE = "windows.json"  # beside weights that were trained with window attention (Scheme II)
 DROP = 0.1  # share of prompts dropped for guidance; not in paper: choice
-REHEARSAL = 0.15  # share of batches at the base's own scale, at 1:16; not in paper: choice
-BATCH_TOKENS = 1700  # at 1:16: batches of 6, 1 and 1 pictures at the 4K, 8K and 10K scale; not in paper: choice
+BATCH_TOKENS = 1200  # at 1:16: batches of 4, 1 and 1 pictures at the 4K, 8K and 10K scale; not in paper: choice
 PAPER_BATCH = 1  # pictures a GPU; not in paper: choice
 VALIDATION = 8  # pictures at a time
 
@@ -89,19 +86,18 @@ def preset(variant: str, budget: str, steps: int, **changes) -> engine.Settings:
     """Settings of a variant at a budget; `changes` go over them. Raises ValueError for an unknown variant."""
     if variant not in VARIANTS:
         raise ValueError(f"variant {variant!r} is unknown; use one of: {', '.join(VARIANTS)}")
-    return replace(engine.Settings(steps, **PRESETS[variant, _is_nano(budget)]), **changes)
+    return replace(engine.Settings(steps, **PRESETS[variant, is_nano(budget)]), **changes)
 
 
 def finetune(folder, pipeline, cached: CachedSet, variant: str = "full", *, steps: int, budget: str = "laptop",
-             batch: int | None = None, rehearsal: CachedSet | None = None, held_out: CachedSet | None = None,
-             start: Path | None = None, rank: int = training.LORA_RANK, alpha: int = training.LORA_RANK,
+             batch: int | None = None, held_out: CachedSet | None = None, start: Path | None = None,
+             rank: int = training.LORA_RANK, alpha: int = training.LORA_RANK,
              shift: Callable = nano_klein.shift, **changes) -> Tuned:
     """Fine-tune the transformer of `pipeline`, which stays as it is; the same call again finds what is finished.
 
     Every combination of settings and data has its own folder in `folder`. batch: pictures of the largest bucket a step
-    and process; rehearsal: a set at the scale the base comes from, against forgetting; held_out: for validation; start:
-    weights of an earlier stage (`engine.kept`); alpha: of the LoRA; shift: of the noise, a function of height and
-    width in pixels, the same that samples; changes: to `preset`.
+    and process; held_out: for validation; start: weights of an earlier stage (`engine.kept`); alpha: of the LoRA;
+    shift: of the noise, a function of height and width in pixels, the same that samples; changes: to `preset`.
     Raises planner.DoesNotFit, engine.NotFinite, checkpoints.BadCheckpoint, all before or instead of damage.
     """
     settings = preset(variant, budget, steps, **changes)
@@ -110,21 +106,20 @@ def finetune(folder, pipeline, cached: CachedSet, variant: str = "full", *, step
         checkpoints.load_weights(Path(start), engine.trained(network))
     largest = max(cached.buckets, key=lambda size: size[0] * size[1])
     tokens = largest[0] * largest[1] // flow.F**2 + cached.text_tokens
-    batch = batch or (max(1, BATCH_TOKENS // tokens) if _is_nano(budget) else PAPER_BATCH)
-    order = Order(cached, batch, settings.seed, rehearsal, REHEARSAL)
+    batch = batch or (max(1, BATCH_TOKENS // tokens) if is_nano(budget) else PAPER_BATCH)
+    order = Order(cached, batch, settings.seed)
     identity = {"variant": variant, "alpha": alpha, "batch": batch, "data": cached.digest, "drop": DROP,
-                "shift": shift(*largest), "rehearsal": rehearsal and (rehearsal.digest, REHEARSAL),
-                "held out": held_out and held_out.digest,
+                "shift": shift(*largest), "held out": held_out and held_out.digest,
                 "start": checkpoints.fingerprint(network)}
     engine.processes().print(planner.check(network, _load(largest, cached, batch, settings)))
     processes = engine.processes().num_processes
-    run = Path(folder) / f"{variant}-{_digest(settings, identity, processes)}"
+    run = Path(folder) / f"{variant}-{engine.digest(settings, identity)}"
     loss = partial(flow.loss, shift=shift, drop=DROP)
     validate = held_out and partial(_validated, held_out, settings.seed)
     outcome = engine.train(network, loss, order, settings, run, identity, validate)
-    weights = _export(network, pipeline.transformer, variant, run)
-    share = 1 - (REHEARSAL if rehearsal else 0)
-    epochs = share * steps * settings.accumulate * processes / order.per_epoch
+    write = partial(_write, network, pipeline.transformer, variant)
+    weights = engine.export(network, run / variant, write)
+    epochs = steps * settings.accumulate * processes / order.per_epoch
     return Tuned(weights, run, *outcome, epochs, outcome.metrics["seconds"].sum() * processes / 3600)
 
 
@@ -188,15 +183,6 @@ def lora_targets(network) -> list[str]:
     return [*LORA_TARGETS, *(f"single_transformer_blocks.{index}.attn.to_out" for index in singles)]
 
 
-def _is_nano(budget):
-    return budget in ("smoke", "laptop")
-
-
-def _digest(settings, identity, processes):
-    parts = engine.same(settings, processes) | identity
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
-
-
 def _load(largest, cached, batch, settings):
     half = settings.precision == "bfloat16" or (settings.precision == "auto" and torch.cuda.is_available())
     shards = engine.processes().num_processes if settings.shard else 1
@@ -212,24 +198,12 @@ def _validated(held_out, seed, network):
 def _steps(stage, cached, budget, options):
     if budget != "paper":
         return STEPS[budget][stage.scale]
-    batches = Order(cached, options.get("batch") or PAPER_BATCH, 0).per_epoch
-    return max(1, round(stage.epochs * batches / (engine.processes().num_processes * options.get("accumulate", 1))))
-
-
-def _export(network, base, variant, run):
-    """Write the weights in diffusers' format, as one folder that appears whole."""
-    target, fresh = run / variant, run / f".{variant}.partial"
-    state = {name: checkpoints.whole(tensor) for name, tensor in network.state_dict().items()}
-    if engine.processes().is_main_process and not target.exists():
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        _write(network, base, variant, state, fresh)
-        os.replace(fresh, target)
-    engine.processes().wait_for_everyone()
-    return target
+    order = Order(cached, options.get("batch") or PAPER_BATCH, 0)
+    return engine.steps_of(stage.epochs, order.per_epoch, options.get("accumulate", 1))
 
 
 def _write(network, base, variant, state, folder):
+    """In diffusers' format."""
     if windows := window_attention.installed(network):
         (folder / WINDOWS_FILE).write_text(json.dumps(windows))
     if variant == "lora":

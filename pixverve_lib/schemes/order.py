@@ -17,44 +17,29 @@ class Order:
     """Batch number n of a run, from n = 0 without end: `Order(...)(n)`; every epoch shuffles anew.
 
     batch: pictures of the largest bucket; of smaller ones as many as make the same number of tokens, text included, so
-    that every step costs the same. rehearsal: a second set, of which `share` of all batches are, evenly spread, so that
-    a network does not forget the scale it came from.
+    that every step costs the same.
     """
 
     cached: CachedSet
     batch: int
     seed: int
-    rehearsal: CachedSet | None = None
-    share: float = 0.0
 
     def __call__(self, number: int) -> Batch:
-        if self.rehearsal is None:
-            return self._batch(self.cached, number)
-        before, after = math.floor(number * self.share), math.floor((number + 1) * self.share)
-        return self._batch(self.rehearsal, before) if after > before else self._batch(self.cached, number - before)
+        epoch, place = divmod(number, self.per_epoch)
+        return self.cached.batch(_epoch(self._sized, self.seed, epoch)[place])
 
     @property
     def per_epoch(self) -> int:
-        """Batches, rehearsal aside, in which every picture comes once."""
-        return sum(math.ceil(len(numbers) / size) for numbers, size in self._sized(self.cached))
-
-    def _batch(self, cached, number):
-        sized = self._sized(cached)
-        epoch, place = divmod(number, sum(math.ceil(len(numbers) / size) for numbers, size in sized))
-        return cached.batch(_epoch(sized, self.seed, epoch)[place])
-
-    def _sized(self, cached):
-        """(numbers of its pictures, batch size) of each bucket."""
-        return tuple((numbers, max(1, self._budget // _tokens(cached, bucket)))
-                     for bucket, numbers in cached.buckets.items())
+        """Batches in which every picture comes once."""
+        return sum(math.ceil(len(numbers) / size) for numbers, size in self._sized)
 
     @cached_property
-    def _budget(self):
-        return self.batch * max(_tokens(self.cached, bucket) for bucket in self.cached.buckets)
-
-
-def _tokens(cached, bucket):
-    return bucket[0] * bucket[1] // F**2 + cached.text_tokens
+    def _sized(self):
+        """(numbers of its pictures, batch size) of each bucket."""
+        buckets = self.cached.buckets
+        tokens = {bucket: bucket[0] * bucket[1] // F**2 + self.cached.text_tokens for bucket in buckets}
+        budget = self.batch * max(tokens.values())
+        return tuple((numbers, max(1, budget // tokens[bucket])) for bucket, numbers in buckets.items())
 
 
 @lru_cache(maxsize=4)

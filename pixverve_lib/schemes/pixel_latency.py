@@ -9,7 +9,8 @@ from pixverve_lib.kit.progress import progress
 from pixverve_lib.models import zimage_pixel
 from pixverve_lib.models.pixel_head import TILE
 from pixverve_lib.models.zimage_pixel import GUIDANCE, STEPS
-from pixverve_lib.schemes.cost_model import SIDES, ZIMAGE_TEXT
+from pixverve_lib.paper.training import SIDES
+from pixverve_lib.schemes.cost_model import ZIMAGE_TEXT
 
 COLUMNS = ["scale", "side", "patch", "tokens", "trunk", "head", "step", "picture", "peak_gb"]
 REPEATS = 3  # not in paper: choice

@@ -8,9 +8,6 @@ A batch is pictures and text features; the loss is that of nano_pixel, with nois
 the picture is.
 """
 import copy
-import hashlib
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,10 +17,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from pixverve_lib.models import nano_pixel, pixel_growth
+from pixverve_lib.models import nano_pixel, noise_levels, pixel_growth
 from pixverve_lib.models.nano_pixel import PixelTransformer
 from pixverve_lib.paper import training
 from pixverve_lib.schemes import checkpoints, engine, flow
+from pixverve_lib.schemes.bases import is_nano
 from pixverve_lib.schemes.cache import CachedSet
 from pixverve_lib.schemes.full_attention import DROP, Tuned
 from pixverve_lib.schemes.order import Order
@@ -63,12 +61,12 @@ def patches(preset: str = "released", budget: str = "laptop") -> dict[str, int]:
     """
     if preset not in PATCHES:
         raise ValueError(f"patch preset {preset!r} is unknown; use one of: {', '.join(PATCHES)}")
-    return {scale: patch // (NANO_PATCH if _is_nano(budget) else 1) for scale, patch in PATCHES[preset].items()}
+    return {scale: patch // (NANO_PATCH if is_nano(budget) else 1) for scale, patch in PATCHES[preset].items()}
 
 
 def settings(budget: str, steps: int, **changes) -> engine.Settings:
     """How to train at a budget; `changes` go over it."""
-    usual = NANO if _is_nano(budget) else {"rate": training.PIXEL_RATE, "recompute": True}
+    usual = NANO if is_nano(budget) else {"rate": training.PIXEL_RATE, "recompute": True}
     return engine.Settings(**{"steps": steps} | usual | changes)
 
 
@@ -99,18 +97,17 @@ def finetune(folder, network: PixelTransformer, cached: CachedSet, variant: str 
     if start is not None:
         load_start(network, start)
     height, width = max(cached.buckets, key=lambda size: size[0] * size[1])
-    batch = batch or (max(1, BATCH_PIXELS // (height * width)) if _is_nano(budget) else PAPER_BATCH)
+    batch = batch or (max(1, BATCH_PIXELS // (height * width)) if is_nano(budget) else PAPER_BATCH)
     order = Order(cached, batch, how.seed)
     identity = {"variant": variant, "patch": network.config.patch, "levels": network.config.levels, "batch": batch,
                 "data": cached.digest, "held out": held_out and held_out.digest, "drop": DROP,
                 "start": checkpoints.fingerprint(network)}
     processes = engine.processes().num_processes
-    digest = hashlib.sha256(repr(engine.same(how, processes) | identity).encode()).hexdigest()[:8]
-    run = Path(folder) / f"{variant}-{digest}"
+    run = Path(folder) / f"{variant}-{engine.digest(how, identity)}"
     validate = held_out and partial(_validated, held_out, how.seed)
     outcome = engine.train(network, loss, order, how, run, identity, validate)
     epochs = steps * how.accumulate * processes / order.per_epoch
-    return Tuned(_export(network, run / variant), run, *outcome, epochs,
+    return Tuned(engine.export(network, run / variant, partial(_write, network)), run, *outcome, epochs,
                  outcome.metrics["seconds"].sum() * processes / 3600)
 
 
@@ -159,7 +156,7 @@ def loss(network, batch, generator: torch.Generator) -> torch.Tensor:
     x, device = batch.latents.float() / 127.5 - 1, batch.latents.device
     noise = torch.randn(x.shape, generator=generator).to(device)
     even = torch.randn(len(x), generator=generator).sigmoid()
-    sigma = flow.shifted(even, nano_pixel.shift(*x.shape[2:])).to(device)
+    sigma = noise_levels.shifted(even, nano_pixel.shift(*x.shape[2:])).to(device)
     dropped = (torch.rand(len(x), generator=generator) < DROP).to(device)
     return nano_pixel.loss(network, x, noise, sigma, torch.where(dropped[:, None, None], batch.empty, batch.text))
 
@@ -197,31 +194,20 @@ def _validated(held_out, seed, network):
     return totals
 
 
-def _export(network, target):
-    """Write the weights as `save_pretrained` does, as one folder that appears whole."""
-    fresh = target.with_name(f".{target.name}.partial")
-    state = {name: checkpoints.whole(tensor) for name, tensor in network.state_dict().items()}
-    if engine.processes().is_main_process and not target.exists():
-        shutil.rmtree(fresh, ignore_errors=True)
-        network.save_config(fresh)
-        save_file({name: tensor.contiguous() for name, tensor in state.items()},
-                  fresh / "diffusion_pytorch_model.safetensors", {"format": "pt"})
-        os.replace(fresh, target)
-    engine.processes().wait_for_everyone()
-    return target
+def _write(network, state, folder):
+    """As `save_pretrained` does."""
+    network.save_config(folder)
+    save_file({name: tensor.contiguous() for name, tensor in state.items()},
+              folder / "diffusion_pytorch_model.safetensors", {"format": "pt"})
 
 
 def _steps(scale, cached, budget, options):
     if budget != "paper":
         return STEPS[budget][scale]
-    batches = Order(cached, options.get("batch") or PAPER_BATCH, 0).per_epoch
-    return max(1, round(EPOCHS[scale] * batches / (engine.processes().num_processes * options.get("accumulate", 1))))
+    order = Order(cached, options.get("batch") or PAPER_BATCH, 0)
+    return engine.steps_of(EPOCHS[scale], order.per_epoch, options.get("accumulate", 1))
 
 
 def _wrong(path, found, expected):
     return WrongPatch(f"{path} has token patches of {found} px and is needed with {expected}: open it as it is, and "
                       f"carry it over with pixel_growth.grown(network, {expected})")
-
-
-def _is_nano(budget):
-    return budget in ("smoke", "laptop")

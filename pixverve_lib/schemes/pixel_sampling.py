@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from pixverve_lib.kit.progress import progress
-from pixverve_lib.models import nano_pixel
+from pixverve_lib.models import nano_pixel, noise_levels
 from pixverve_lib.models.nano_pixel import PixelTransformer
 from pixverve_lib.schemes import checkpoints, engine, sampling
 
@@ -47,7 +47,7 @@ def _sampled(network, pipeline, jobs):
     shape = (3, first["side"], first["side"])
     noise = torch.stack([torch.randn(shape, generator=engine.generator(job["seed"], job["index"])) for job in jobs])
     text = (each.to(device) for each in nano_pixel.encode(pipeline, [job["prompt"] for job in jobs]))
-    levels = nano_pixel.sigmas(first["steps"], first["shift"])
+    levels = noise_levels.visited(first["steps"], first["shift"])
     with _clocks(network) as spent:
         found = nano_pixel.sample(network, noise.to(device), *text, levels, first["guidance"])
         rgb = nano_pixel.to_rgb(found)

@@ -23,9 +23,7 @@ from pixverve_lib.schemes import flow, planner
 SIDES = (16, 32, 64, 128)  # tokens a side, of `growth`
 WINDOW = (8, 4)  # tokens, that of the released (2, 4) at 1:16
 REPEATS = 3  # not in paper: choice; the fastest counts
-TEXTS = 512  # text tokens of FLUX.2-klein; not in paper
 STEPS, PASSES = 50, 2  # of the sampler; with and without prompt, for guidance; not in paper: choice
-SCALES = {"4K": training.SCALE_4K, "8K": training.SCALE_8K, "10K": training.SCALE_10K}
 TIMED = ("scale", "attention", "tokens", "blocks", "call", "picture")
 FULL_ATTENTION = "full attention"
 METHODS = {FULL_ATTENTION: "Scheme I (Full)", "paper": "Scheme II", "released": "Scheme II"}  # of Tab. A2
@@ -53,8 +51,8 @@ def at_full_size() -> pd.DataFrame:
     """By formula at FLUX.2-klein's size: scale, tokens, attention, PFLOP (attention, layers, total) a call, share of
     full attention, and what Tab. A2 prints: published (seconds on 8 GPUs), published share."""
     config, rows = nano_klein.build_full(device="meta").transformer.config, []
-    for (scale, side), (name, schedule) in _cases(SCALES):
-        parts = operations(config, (side // flow.F, side // flow.F), schedule, TEXTS)
+    for (scale, side), (name, schedule) in _cases(training.SIDES):
+        parts = operations(config, (side // flow.F, side // flow.F), schedule, nano_klein.FULL_TOKENS)
         rows.append({"scale": scale, "tokens": (side // flow.F) ** 2, "attention": name,
                      "attention PFLOP": parts["attention"] / 1e15, "layers PFLOP": parts["layers"] / 1e15,
                      "total PFLOP": sum(parts.values()) / 1e15})
@@ -92,7 +90,7 @@ def block_seconds(network, grid: tuple[int, int], partition: Partition, texts: i
     device, dtype = network.device, network.dtype
     image, text = (torch.randn(1, number, network.inner_dim, device=device, dtype=dtype)
                    for number in (grid[0] * grid[1], texts))
-    ids = flow.positions(1, 1, device, texts), flow.positions(*grid, device)
+    ids = nano_klein.positions(1, 1, device, texts), nano_klein.positions(*grid, device)
     rotary = tuple(map(torch.cat, zip(*map(network.pos_embed, ids), strict=True)))
     level = torch.zeros(1, network.inner_dim, device=device, dtype=dtype)
     known = {"image_rotary_emb": rotary, "joint_attention_kwargs": {"grid": grid}}
@@ -113,21 +111,13 @@ def multiplied_out(seconds: Mapping[Partition, Mapping[str, float]], schedule: S
     return sum(seconds[schedule[k % len(schedule)]][kind] for k, kind in enumerate(kinds))
 
 
-def published_training() -> pd.DataFrame:
-    """Tab. A1, Scheme II: columns method ("window"), scale, epochs, device_hours (H20)."""
-    table = published.numbers("tab_a1")
-    rows = table[table.method == "Scheme II"].assign(method="window")
-    return rows.rename(columns={"resolution": "scale", "number_of_epochs": "epochs",
-                                "total_h20_gpu_hours": "device_hours"})
-
-
 def latency(whole: Sequence[str] = ("4K", "8K"), repeats: int = 2) -> pd.DataFrame:
     """Seconds at FLUX.2-klein's size with random weights on one GPU, as `timed` gives them.
 
     An empty frame, and a line, where there is no GPU.
     """
     if torch.cuda.is_available():
-        return timed(nano_klein.build_full().transformer, SCALES, whole, repeats)
+        return timed(nano_klein.build_full().transformer, training.SIDES, whole, repeats)
     print("no GPU here: seconds at full size are measured at budget gpu")
     return pd.DataFrame(columns=[*TIMED, "share", "published", "published share"])
 
@@ -144,9 +134,10 @@ def timed(network, sides: Mapping[str, int], whole: Sequence[str], repeats: int)
     with progress(len(cases), "attention timed", unit="cases") as count:
         for (scale, side), (name, schedule) in cases:
             grid = (side // flow.F, side // flow.F)
-            seconds = {part: block_seconds(network, grid, part, TEXTS, repeats) for part in set(schedule)}
+            seconds = {part: block_seconds(network, grid, part, nano_klein.FULL_TOKENS, repeats)
+                       for part in set(schedule)}
             blocks = multiplied_out(seconds, schedule, network.config)
-            call = call_seconds(network, grid, schedule, TEXTS) if scale in whole else float("nan")
+            call = call_seconds(network, grid, schedule, nano_klein.FULL_TOKENS) if scale in whole else float("nan")
             rows.append((scale, name, grid[0] * grid[1], blocks, call, blocks * STEPS * PASSES))
             count("ok")
     return _beside_published(pd.DataFrame(rows, columns=TIMED), "blocks")
@@ -167,7 +158,7 @@ def call_seconds(network, grid: tuple[int, int], schedule: Sequence[Partition], 
 def _fits(network, scale, side):
     kind = str(network.dtype).removeprefix("torch.")
     try:
-        planner.check(network, planner.Load(side, side, TEXTS, precision=kind, training=False))
+        planner.check(network, planner.Load(side, side, nano_klein.FULL_TOKENS, precision=kind, training=False))
     except planner.DoesNotFit as error:
         print(f"{scale} is not timed ({error})")
         return False
