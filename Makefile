@@ -2,6 +2,10 @@
 
 BUDGET = laptop
 IMAGES =
+GEN =
+PROMPTS =
+REF =
+OUT =
 SEED = 0
 PYTHON ?= python3
 
@@ -11,20 +15,20 @@ RUN = $(PY) -m pixverve_lib.kit.runner
 OPTIONS = --budget $(BUDGET) --seed $(SEED) --images "$$IMAGES"
 
 # As an environment variable, a folder's name may hold blanks and quotes.
-export IMAGES
+export IMAGES GEN PROMPTS REF OUT
 # How long idle threads of torch spin before they sleep: by default ten times slower when cores are shared.
 export GOMP_SPINCOUNT ?= 10000
 # It would shadow the kernel of .venv.
 unexport JUPYTER_PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce notebook lab test bench lock clean distclean
+.PHONY: help reproduce notebook lab test bench bench-folder lock clean distclean
 
 help:
 	@echo "make reproduce [BUDGET=smoke|laptop|gpu|paper] [IMAGES=folder] [SEED=0]"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '  %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 reproduce: $(VENV)/installed ## run every notebook that needs it and list the exhibits
 	@$(RUN) reproduce $(OPTIONS)
@@ -37,10 +41,13 @@ lab: $(VENV)/installed ## open the notebooks in JupyterLab
 
 test: $(VENV)/installed ## ruff, unit tests, and every notebook once at budget smoke
 	$(VENV)/bin/ruff check .
-	$(PY) -m pytest tests -n 2 --dist worksteal
+	OPENBLAS_NUM_THREADS=1 $(PY) -m pytest tests -n 2 --dist worksteal
 
 bench: $(VENV)/installed ## time the pixel detectors beside the obvious way
 	$(PY) tests/bench.py
+
+bench-folder: $(VENV)/installed ## score your pictures: make bench-folder GEN=folder PROMPTS=file [REF=folder] [OUT=folder]
+	@$(PY) -m pixverve_lib.bench.folder --gen "$$GEN" --prompts "$$PROMPTS" --ref "$$REF" --out "$$OUT" --seed $(SEED)
 
 lock: $(VENV)/installed ## compile requirements.in into requirements.lock (needs the package index)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \

@@ -45,6 +45,18 @@ def fullest(final, others, count=2):
     return [(view(row["path"], _list(row.get("boxes"))), row) for row in rows[:count]]
 
 
+def annotations(view, record):
+    """The seven annotations of one picture as Fig. 1 takes them: rgb, scores, tags, boxes, analysis, instances, texts.
+
+    view, record: from `fullest`; boxes are shares of the picture's sides.
+    """
+    scores, analysis = (record[name] if isinstance(record[name], dict) else {} for name in ("scores", "aesthetics"))
+    boxes = [(one["label"], *(one[edge] for edge in ("top", "left", "bottom", "right"))) for one in view.found]
+    return {"rgb": view.rgb, "scores": scores, "tags": _list(record["tags"]), "boxes": boxes, "analysis": analysis,
+            "instances": [one["text"] for one in _list(record["instances"])],
+            "short": record["short_caption"] or "", "long": record["long_caption"] or ""}
+
+
 def is_there(path):
     """Whether a picture of a described pool is on this machine: metadata may come alone."""
     return Path(path).is_file()

@@ -47,11 +47,9 @@ def choose(variances, name, seed=0):
     variances: from `variances`. name: the picture's id; with the seed it decides the random patches, so that they
     depend neither on the order of pictures nor on their number. A picture with fewer patches gives those it has.
     """
-    order = np.argsort(-variances, axis=None, kind="stable")  # of equal ones the upper left first
-    textured, rest = order[:REGION_TEXTURED_PATCHES], np.sort(order[REGION_TEXTURED_PATCHES:])
     digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8]))
-    random = rng.choice(rest, min(REGION_RANDOM_PATCHES, len(rest)), replace=False)
+    textured, random = statistics.textured_and_random(variances, REGION_TEXTURED_PATCHES, REGION_RANDOM_PATCHES, rng)
     chosen = np.concatenate([textured, random])
     rows, columns = np.unravel_index(chosen, variances.shape)
     why = ["texture"] * len(textured) + ["random"] * len(random)

@@ -32,6 +32,16 @@ def measure(picture: np.ndarray, *, dark: int, bright: int, patch: int, texturel
     )
 
 
+def textured_and_random(variances, textured, random, rng):
+    """Which patches the hybrid strategy of Sec. 3.1.4 takes: flat numbers of the most textured, and of random others.
+
+    variances: of all patches, from `patch_variances`; textured, random: how many of each; fewer where there are fewer.
+    """
+    order = np.argsort(-variances, axis=None, kind="stable")  # of equal ones the upper left first
+    rest = np.sort(order[textured:])
+    return order[:textured], rng.choice(rest, min(random, len(rest)), replace=False)
+
+
 def gray_histogram(picture: np.ndarray) -> np.ndarray:  # 256 int64
     """How many pixels have each gray level."""
     histogram = np.zeros(256, np.int64)

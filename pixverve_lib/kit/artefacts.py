@@ -43,6 +43,14 @@ FINAL = (
     "page", "predictors", "exposure", "sharpness", "flatness", "entropy", "aesthetics_l", "aesthetics_a",
 )
 SCORES = ("scale", "method", "score", "value", "low", "high", "pictures")
+BENCH = ("method", "scale", "caption")
+BENCH_ROW = (  # bench/folder.py: Scored.rows
+    "file", "path", "status", "height", "width", "aesthetics", "glcm_score", "glcm_formula", "msfi", "global",
+    "sc_global", "pi", "lc", "ch", "local", "nge", "ga", "tf", "mgc", "sc_local", "clipscore", "fg_clip2_score", "ics",
+    "iev", "aaa", "sra", "msfi_missing", "ics_missing", "clipscore_cut", "fg_clip2_score_cut", "reasons", "unfinished",
+    "thumbnail",
+)
+PICTURES = ("method", "scale", "caption", "number", "path", "seconds")
 ARTEFACTS: dict[str, Artefact] = {
     "raw_pool": Artefact("01_curation", POOL),
     "candidate_pool": Artefact("01_curation", POOL),
@@ -58,15 +66,23 @@ ARTEFACTS: dict[str, Artefact] = {
     "final_rejected": Artefact("03_captioning", ("path", "step", "reason")),
     "scheme1_cost": Artefact("05_scheme1_full_attention", ("method", "scale", "epochs", "device_hours")),
     "scheme1_latency": Artefact("05_scheme1_full_attention", ("scale", "side", "tokens", "seconds")),
+    "scheme1_pictures": Artefact("05_scheme1_full_attention", PICTURES),
     "scheme1_scores": Artefact("05_scheme1_full_attention", SCORES),
     "scheme2_cost": Artefact("06_scheme2_window_attention", ("method", "scale", "epochs", "device_hours")),
     "scheme2_growth": Artefact("06_scheme2_window_attention", (
         "attention", "tokens", "operations", "layers", "law", "seconds",
     )),
+    "scheme2_pictures": Artefact("06_scheme2_window_attention", PICTURES),
     "scheme2_scores": Artefact("06_scheme2_window_attention", SCORES),
     "scheme3_cost": Artefact("07_scheme3_pixel_patch", ("method", "scale", "epochs", "device_hours")),
     "scheme3_latency": Artefact("07_scheme3_pixel_patch", ("scale", "seconds", "trunk", "head")),
+    "scheme3_pictures": Artefact("07_scheme3_pixel_patch", PICTURES),
     "scheme3_scores": Artefact("07_scheme3_pixel_patch", SCORES),
+    "bench_rows": Artefact("08_pixverve_bench", (*BENCH, "number", *BENCH_ROW)),
+    "bench_scores": Artefact("08_pixverve_bench", (*BENCH, "metric", "name", "value", "low", "high", "pictures")),
+    "bench_sensitivity": Artefact("08_pixverve_bench", (
+        "damage", "severity", "level", "metric", "value", "relative",
+    )),
     "codec_jobs": Artefact("09_compression_bench", (
         "part", "picture", "codec", "side", "height", "width", "status", "reason", "bytes", "encode_s",
         "encode_median_s", "encode_wall_s", "decode_s", "decode_median_s", "decode_wall_s", "peak_mb", "verified",

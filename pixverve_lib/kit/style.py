@@ -10,6 +10,13 @@ WIDTH = 7.2  # inches, the text width of a page
 DPI = 144
 INK, MUTED, GRID = "#22262e", "#6b7280", "#e5e7eb"
 KEPT, DROPPED, NEUTRAL, ACCENT = "#1d7f5f", "#c2412d", "#5b7fa6", "#d69a2d"
+METHOD_COLOURS = {  # names and order of Tab. 3; far apart also for eyes that see no red or no green
+    "FLUX.2-klein-base-4B": MUTED, "Qwen-Image": "#82a2a6", "L2P": "#811d24", "DemoFusion": "#600d5c",
+    "LinFusion": "#cdc1f2", "HiFlow": "#4f16d0", "UltraPixel": "#bdd5cc", "UltraFlux": "#72e89a",
+    "Diffusion-4K": "#51ab82", "FLUX.2-I (Full)": KEPT, "FLUX.2-I (LoRA)": ACCENT, "FLUX.2-II": "#2f7de1",
+    "L2P-III": DROPPED,
+}
+METHODS = tuple(METHOD_COLOURS)
 RC = {
     "font.size": 9, "font.family": "DejaVu Sans", "axes.titlesize": 9.5, "axes.titleweight": "bold",
     "axes.labelsize": 9,

@@ -51,13 +51,14 @@ class Service:
         return f"{self.model}: {line.replace(self.key, '***')[:300]}"
 
 
-def services(*kinds: str, key: str = "") -> list[Service]:
-    """Read PIXVERVE_{kind}_{URL,MODEL,KEY} for each kind; `key` stands for one that is not set.
+def services(*kinds: str, key: str = "", model: str = "") -> list[Service]:
+    """Read PIXVERVE_{kind}_{URL,MODEL,KEY} for each kind; `key` and `model` stand for those that are not set.
 
     Raises EndpointError that names what is missing.
     """
     names = [f"PIXVERVE_{kind}_{what}" for kind in kinds for what in ("URL", "MODEL", "KEY")]
-    values = [os.environ.get(name, "").strip() or (key if name.endswith("KEY") else "") for name in names]
+    usual = {"KEY": key, "MODEL": model}
+    values = [os.environ.get(name, "").strip() or usual.get(name.rpartition("_")[2], "") for name in names]
     if missing := [name for name, value in zip(names, values, strict=True) if not value]:
         raise EndpointError(f"no endpoint: set {', '.join(missing)} (a local server takes any word as key)")
     for name, value in zip(names, values, strict=True):

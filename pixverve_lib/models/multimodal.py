@@ -64,6 +64,22 @@ class Settings:
     quality: int = 98  # JPEG, 4:4:4; not in paper: as above
     temperature: float = 0.1  # not in paper: as above
     max_tokens: int = 4096  # not in paper: choice, several times the longest caption
+    tags: bool = False  # the JSON must stand inside <json> tags, which a service in its JSON mode could not write
+    no_thinking: bool = False  # what Qwen's chat template understands; other services may refuse it as unknown
+    repeat: int = 0  # the same question asked for the second time is 1, and has a reply of its own
+
+    def parameters(self) -> dict[str, int | float]:
+        """What is kept beside a reply: options that are off are left out, so that a new one renames no older reply."""
+        return {name: value for name, value in asdict(self).items() if value or name == "temperature"}
+
+    def options(self) -> dict:
+        """The request's arguments beside model and messages."""
+        options = {"temperature": self.temperature, "max_tokens": self.max_tokens}
+        if not self.tags:
+            options["response_format"] = {"type": "json_object"}
+        if self.no_thinking:
+            options["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False}}
+        return options
 
 
 @dataclass
@@ -100,22 +116,22 @@ class Multimodal:
         """The answer to a filled prompt about pictures  # H W 3 uint8; from disk if it was given before."""
         settings = settings or Settings()
         key = _key(self.service.model, prompt, pictures, settings)
-        if (known := self._known(key, form)) is not None:
+        if (known := self._known(key, form, settings)) is not None:
             self.usage.add(from_disk=1)
             return known
         replies: list[str] = []
         answer = self._converse(_question(prompt, pictures, settings), form, settings, replies)
         if replies:
             record = Record(model=self.service.model, prompt=prompt.name, version=prompt.version,
-                            parameters=asdict(settings), replies=replies)
+                            parameters=settings.parameters(), replies=replies)
             self.replies.write(key, record)
         self.usage.add(failed=isinstance(answer, Failed))
         return answer
 
-    def _known(self, key: str, form: type[Answer]) -> Answer | None:
+    def _known(self, key: str, form: type[Answer], settings: Settings) -> Answer | None:
         record = self.replies.read(key)
         try:
-            return parse(record.replies[-1], form) if record else None
+            return parse(_said(record.replies[-1], settings), form) if record else None
         except ValueError:  # it was no answer then, or is none to the form of now
             return None
 
@@ -131,7 +147,7 @@ class Multimodal:
                 return Failed(self.service.explain(error))
             replies.append(text)
             try:
-                return parse(text, form)
+                return parse(_said(text, settings), form)
             except ValueError as error:
                 wrong = str(error) if whole else f"cut off after {settings.max_tokens} tokens"
             said = {"role": "assistant", "content": text or "(nothing)"}
@@ -142,8 +158,7 @@ class Multimodal:
         """What the model says, and whether it came to an end."""
         with self._slots:
             reply = self.service.client.chat.completions.create(
-                model=self.service.model, messages=messages, temperature=settings.temperature,
-                max_tokens=settings.max_tokens, response_format={"type": "json_object"},
+                model=self.service.model, messages=messages, **settings.options()
             )
         choice, used = reply.choices[0], reply.usage
         self.usage.add(requests=1, prompt_tokens=used.prompt_tokens if used else 0,
@@ -156,10 +171,20 @@ class Multimodal:
         return text.replace(key, "***") if len(key) >= 8 and re.search(r"\d", key) else text
 
 
+def _said(text: str, settings: Settings) -> str:
+    """The part of a reply that counts: what stands between the last <json> tags, where those were asked for."""
+    if not settings.tags:
+        return text
+    inside = re.findall(r"<json>(.*?)</json>", text, re.DOTALL | re.IGNORECASE)
+    if not inside:
+        raise ValueError("no JSON between <json> and </json>")
+    return inside[-1]
+
+
 def _key(model: str, prompt: Prompt, pictures: Sequence[np.ndarray], settings: Settings) -> str:
     """What an answer depends on, as one name; of the pictures the pixels, for encoders change."""
     seen = [[picture.shape, hashlib.sha256(np.ascontiguousarray(picture)).hexdigest()] for picture in pictures]
-    parts = [model, prompt.name, prompt.version, prompt.text, seen, asdict(settings)]
+    parts = [model, prompt.name, prompt.version, prompt.text, seen, settings.parameters()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

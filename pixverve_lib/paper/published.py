@@ -1,6 +1,7 @@
 """The published tables of the paper, read from `tables/tab_1.csv` ... `tables/tab_a5.csv`.
 
-The CSVs hold what is printed, misprints included (`misprints.csv` lists those). Conventions:
+The CSVs hold what is printed, misprints included (`misprints.csv` lists those, `claims.csv` what the texts say of
+it). Conventions:
 * Headers are the printed ones in snake_case: arrows and the group headers above them dropped, units at the end
   (`compressed_size_bytes`, `inference_time_s`), "Training / Inference Resolution" shortened to `resolution`.
 * A value printed bold is written `**45.204**`, underlined `_45.204_`; "–", "×", "✓" and thousands separators stay.
@@ -38,8 +39,20 @@ def marks(name: str) -> pd.DataFrame:
     return table(name).map(_mark)
 
 
+def claims() -> pd.DataFrame:
+    """What the papers claim and can be checked: columns id, paper (as in `misprints`), place, claim, way.
+
+    way: how it is checked, joined by " + ": tables, arithmetic, nano (measured by a notebook), real weights, judgement.
+    """
+    return pd.read_csv(ROOM / "claims.csv", dtype=str)
+
+
 def misprints() -> pd.DataFrame:
-    """The known misprints of these tables and of Sec. 3.1: columns id, place, kind, printed, follows."""
+    """Known misprints: columns id, paper, place, kind, printed, follows.
+
+    paper: "000" PixVerve, "001" a brief of it, "002" Diffusion-4K, "003" UltraFlux's supplement, "004" URAE; kind:
+    number, mark, text, format, proof, or release (paper against the authors' public code).
+    """
     return pd.read_csv(ROOM / "misprints.csv", dtype=str)
 
 

@@ -1,9 +1,11 @@
 """Says what a picture shows where a scene has things: the ground truth that generated pictures are measured with."""
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 
 import cv2
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from pixverve_lib.scenes import primer
 from pixverve_lib.scenes.primer import COLOURS, PLACES, RADIUS, SHAPES, Spec, Thing
@@ -14,6 +16,10 @@ SATURATED = 55  # least difference between the strongest and the weakest channel
 LEAST_SHARE = 0.15  # of a window that a thing's colour covers; the smallest thing, a cross, covers 0.40
 LEAST_LIKENESS = 0.6  # correlation of the found region with the best template
 SIZES = (0.92, 1.0, 1.08)  # of the templates, of the usual radius
+SEARCHED = 128  # pixels, side at which things are looked for anywhere
+LEAST_AREA = 0.003  # of the picture; a region that is a thing: the smallest, a cross, covers 0.069, in a 4 x 4 lattice
+                    # of small copies 0.0043
+APART = 0.1  # of the side; what is beside something else is at least so far to that side
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,33 @@ class Verdict:
 
     colour: tuple[bool, ...]
     shape: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A coloured region, anywhere: shape is None for one like no shape; x, y (right, down) and area in shares, 0..1."""
+
+    colour: str
+    shape: str | None
+    x: float
+    y: float
+    area: float
+
+
+@dataclass(frozen=True)
+class Compliance:
+    """What of a scene a picture shows, as (right, of how many).
+
+    present: things that have a region of their colour or of their shape, anywhere, each another one
+    attributes: colour and shape, two for each thing that is present
+    relations: each present thing at its named place, and each two of them to the sides of each other that they should
+    stray: share of the picture that all other coloured regions cover
+    """
+
+    present: tuple[int, int]
+    attributes: tuple[int, int]
+    relations: tuple[int, int]
+    stray: float
 
 
 def check(rgb: np.ndarray, spec: Spec) -> Verdict:
@@ -47,6 +80,71 @@ def stray(pictures, specs) -> float:
              for small, spec in zip(map(_shrunk, pictures), specs, strict=True)
              for place in PLACES if place not in {thing.place for thing in spec.things}]
     return sum(found) / len(found)
+
+
+def compliance(rgb: np.ndarray, spec: Spec) -> Compliance:
+    """Compare a picture with a scene, wherever its things are; backgrounds are not looked at  # rgb: H W 3 uint8"""
+    seen = search(rgb)
+    pairs = _matched(seen, spec.things)
+    right = sum((one.colour == thing.colour) + (one.shape == thing.shape) for one, thing in pairs)
+    used = sum(one.area for one, _ in pairs)
+    relations = _relations(pairs)
+    return Compliance((len(pairs), len(spec.things)), (right, 2 * len(pairs)), (sum(relations), len(relations)),
+                      sum(one.area for one in seen) - used)
+
+
+def search(rgb: np.ndarray) -> list[Seen]:
+    """All coloured regions of a picture of any size, the largest first."""
+    small = cv2.resize(rgb, (SEARCHED, SEARCHED), interpolation=cv2.INTER_AREA)
+    names = _nearest_colours(small)
+    found = [one for number, colour in enumerate(COLOURS) for one in _regions(names == number, colour)]
+    return sorted(found, key=lambda one: -one.area)
+
+
+def _regions(mask, colour):
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    count, labels, boxes, centres = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    for number in range(1, count):
+        left, top, width, height, area = boxes[number]
+        if area >= LEAST_AREA * mask.size:
+            region = (labels[top:top + height, left:left + width] == number).astype(np.float32)
+            # the middle of the box, not of the mass: that of a triangle lies lower
+            x, y = (left + width / 2) / SEARCHED, (top + height / 2) / SEARCHED
+            yield Seen(colour, _shape(_sized(region)), x, y, area / mask.size)
+
+
+def _sized(region):
+    """A region in the middle of a square as wide as the templates' usual thing."""
+    down, across = (max(region.shape) - length for length in region.shape)
+    square = cv2.copyMakeBorder(region, down // 2, down - down // 2, across // 2, across - across // 2,
+                                cv2.BORDER_CONSTANT, value=0)
+    return cv2.resize(square, (round(2 * RADIUS * SIDE),) * 2, interpolation=cv2.INTER_AREA)
+
+
+def _matched(seen, things):
+    """(region, thing) pairs with the most attributes right, then the nearest places; none without any right."""
+    if not seen:
+        return []
+    right = np.array([[(one.colour == thing.colour) + (one.shape == thing.shape) for thing in things] for one in seen])
+    away = np.array([[np.hypot(*_offset(one, thing)) for thing in things] for one in seen])
+    rows, columns = linear_sum_assignment(right + 0.5 * (right > 0) - away / 4, maximize=True)
+    return [(seen[i], things[j]) for i, j in zip(rows, columns, strict=True) if right[i, j]]
+
+
+def _offset(one, thing):
+    return one.x - PLACES[thing.place][0], one.y - PLACES[thing.place][1]
+
+
+def _relations(pairs):
+    """Whether each holds: a thing's centre in the window of its place; two things to the named sides of each other."""
+    at_place = [max(map(abs, _offset(one, thing))) <= REACH / 2 for one, thing in pairs]
+    return at_place + [_as_named(*two) for two in combinations(pairs, 2)]
+
+
+def _as_named(first, second):
+    should = np.subtract(PLACES[first[1].place], PLACES[second[1].place])
+    apart = np.subtract((first[0].x, first[0].y), (second[0].x, second[0].y))
+    return bool(((should == 0) | (apart * np.sign(should) >= APART)).all())
 
 
 def look(rgb: np.ndarray, place: str) -> tuple[str | None, str | None]:

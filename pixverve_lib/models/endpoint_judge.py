@@ -1,0 +1,108 @@
+"""The judge of MSFI and ICS played by a multimodal chat model at an endpoint (App. F.2, F.3, I).
+
+Prompts are files in `prompts/`: the dimensions, levels and rules of App. I in our own words, so ratings need not equal
+those that the paper's words bring out. PIXVERVE_PROMPTS names a folder whose files of the same names replace ours, with
+{region} and {caption} where those belong.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from pixverve_lib.models.annotation import Failed
+from pixverve_lib.models.endpoint import services
+from pixverve_lib.models.judging import COMPLIANCE_LEVELS, FIDELITY_LEVELS, Judge, Ratings, Region
+from pixverve_lib.models.multimodal import Multimodal, Prompt, Settings, load_prompt
+from pixverve_lib.models.replies import Form, Replies
+
+MODEL = "Qwen3.5-35B-A3B"  # Sec. 3.3.1
+FIDELITY = Settings(long_side=2048, quality=98, temperature=0.1, tags=True)  # not in paper: released code
+COMPLIANCE = replace(FIDELITY, long_side=3072)  # not in paper: released code
+AT_ONCE = 8  # requests that wait together; not in paper: choice
+
+Five = Annotated[int, Field(ge=1, le=FIDELITY_LEVELS)]
+Ten = Annotated[int, Field(ge=1, le=COMPLIANCE_LEVELS)]
+
+
+class _Global(Form):
+    sc_global: Five = Field(alias="SC-global")
+    pi: Five = Field(alias="PI")
+    lc: Five = Field(alias="LC")
+    ch: Five = Field(alias="CH")
+
+
+class _Local(Form):
+    nge: Five = Field(alias="NGE")
+    ga: Five = Field(alias="GA")
+    tf: Five = Field(alias="TF")
+    mgc: Five = Field(alias="MGC")
+    sc_local: Five = Field(alias="SC-local")
+
+
+class _Compliance(Form):
+    iev: Ten = Field(alias="IEV")
+    aaa: Ten = Field(alias="AAA")
+    sra: Ten = Field(alias="SRA")
+
+
+def from_environment(
+    cache_folder: str | os.PathLike, notify: Callable[[str], None] = print, repeat: int = 0
+) -> Judge | None:
+    """The judge of PIXVERVE_JUDGE_{URL,MODEL,KEY}, else the model of PIXVERVE_CHAT_*; None if neither has a URL.
+
+    The judge's model is MODEL where it is not set; a key is needed only where the service wants one. cache_folder keeps
+    every raw reply; `notify` gets a line for each damaged file in it; repeat: see `judge`. Raises EndpointError for a
+    key that is none, a chat URL without a model, or when PIXVERVE_PROMPTS is no folder with prompts.
+    """
+    kind = next((kind for kind in ("JUDGE", "CHAT") if os.environ.get(f"PIXVERVE_{kind}_URL", "").strip()), None)
+    if kind is None:
+        return None
+    (service,) = services(kind, key="none", model=MODEL if kind == "JUDGE" else "")
+    model = Multimodal(service, Replies(cache_folder, notify), AT_ONCE)
+    return judge(model, os.environ.get("PIXVERVE_PROMPTS", ""), repeat)
+
+
+def judge(model: Multimodal, prompts_folder: str = "", repeat: int = 0) -> Judge:
+    """A chat model as judge. repeat: 0 for its first answer to each question, 1 for another one, and so on.
+
+    `judging.spread` sums up the answers of several. Raises EndpointError for prompts that cannot be read.
+    """
+    names = ("fidelity_global", "fidelity_local", "instance_compliance")
+    whole, local, compliance = (load_prompt(name, prompts_folder) for name in names)
+    qwen = "qwen" in model.service.model.lower()  # others may refuse a request with a word that they don't know
+    fidelity, complies = (replace(usual, no_thinking=qwen, repeat=repeat) for usual in (FIDELITY, COMPLIANCE))
+    return Judge(
+        f"{model.service.model} at endpoint",
+        rate_global=partial(_rate_global, model, whole, fidelity),
+        rate_local=partial(_rate_local, model, local, fidelity),
+        rate_compliance=partial(_rate_compliance, model, compliance, complies),
+        usage=model.usage.counts,
+        at_once=AT_ONCE,
+    )
+
+
+def _rate_global(model: Multimodal, prompt: Prompt, settings: Settings, rgb: np.ndarray) -> Ratings | Failed:
+    return _ratings(model.ask(prompt, [rgb], _Global, settings))
+
+
+def _rate_local(
+    model: Multimodal, prompt: Prompt, settings: Settings, patch: np.ndarray, whole: np.ndarray, region: Region
+) -> Ratings | Failed:
+    """The patch goes first and as it is, however large; the whole is reduced (Sec. F.2)."""
+    corners = f"[{', '.join(f'{share:.4f}' for share in region)}]"
+    return _ratings(model.ask(prompt.fill(region=corners), [patch, whole], _Local, settings))
+
+
+def _rate_compliance(
+    model: Multimodal, prompt: Prompt, settings: Settings, rgb: np.ndarray, caption: str
+) -> Ratings | Failed:
+    return _ratings(model.ask(prompt.fill(caption=" ".join(caption.split())), [rgb], _Compliance, settings))
+
+
+def _ratings(answer: Form | Failed) -> Ratings | Failed:
+    return answer if isinstance(answer, Failed) else answer.model_dump()
