@@ -178,13 +178,13 @@ def picture(value=0, side=40):
     return np.full((side, side, 3), value, np.uint8)
 
 
-def test_a_zoom_shows_the_same_place_of_every_method_and_is_framed_on_the_first():
+def test_a_zoom_shows_the_same_place_of_every_method_and_is_framed_in_each():
     first, second = picture(), picture()
     first[10:20, 20:30] = second[10:20, 20:30] = 200
-    fig = bench_pictures.comparison({"A": [first], "B": [second], "C": []}, ["a prompt"], [(0.25, 0.5, 0.25)])
-    insets = [axis.child_axes[0].images[0].get_array() for axis in fig.axes[:2]]
-    assert all((inset == 200).all() for inset in insets)
-    assert [len(axis.patches) for axis in fig.axes] == [1, 0, 0] and fig.axes[2].texts[0].get_text() == "no picture"
+    axes = bench_pictures.comparison({"A": [first], "B": [second], "C": []}, ["a prompt"], [(0.25, 0.5, 0.25)]).axes
+    assert all((axes[close].images[0].get_array() == 200).all() for close in (1, 3))
+    assert [len(axis.patches) for axis in axes] == [1, 0, 1, 0, 0, 0]
+    assert [axes[whole].texts[0].get_text() for whole in (0, 2, 4)] == ["A", "B", "C"]
     with pytest.raises(ValueError, match="no picture to compare"):
         bench_pictures.comparison({"A": []}, ["a prompt"], [(0, 0, 1)])
 

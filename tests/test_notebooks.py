@@ -97,7 +97,7 @@ def test_it_runs_at_smoke_and_prints_the_checked_line(path, tmp_path):
     assert done.returncode == 0, done.stdout[-4000:]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[:1], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem.startswith("04")], ids=lambda path: path.stem)
 def test_the_runner_runs_it_at_smoke_and_skips_it_when_asked_again(path, tmp_path, monkeypatch, capsys):
     for name in ("IPYTHONDIR", "HF_HUB_OFFLINE", "JUPYTER_PATH"):  # what the runner sets, undone after the test
         monkeypatch.setenv(name, "")

@@ -19,7 +19,6 @@ from pixverve_lib.models.judging import Judge
 
 LAION_HEAD = "sac+logos+ava1-l14-linearMSE.pth"  # not in paper: released code
 STAND_IN = "classical-colour"  # for LAION's on real pictures
-CLASSICAL = "classical"  # the embedded judge
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def _hub(name, weights, resize, model):
 
 
 def _judge(name):
-    if name not in ("", CLASSICAL):
-        raise ValueError(f"no judge {name!r}: it is `{CLASSICAL}`, or the model of PIXVERVE_JUDGE_URL when left out")
+    if name not in ("", classical_judge.MAKER):
+        raise ValueError(f"no judge {name!r}: it is `{classical_judge.MAKER}`, or "" for that of PIXVERVE_JUDGE_URL")
     found = None if name else endpoint_judge.from_environment(run.home() / ".cache" / "replies")
     return found or classical_judge.judge()

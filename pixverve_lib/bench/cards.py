@@ -1,7 +1,7 @@
 """The metric cards of a scored folder: what each number is called, and how it was made."""
 from importlib.metadata import version
 
-from pixverve_lib.bench import distribution, scoring
+from pixverve_lib.bench import classical_judge, distribution, scoring
 from pixverve_lib.bench.metrics import METRICS, Card
 from pixverve_lib.imaging.cooccurrence import PATCH
 from pixverve_lib.models.endpoint_judge import MODEL
@@ -50,4 +50,7 @@ def _seen(key, lengths, own):
 def _kind(key, instrument):
     if key == "glcm_score":
         return "symmetric, as published (released code)"
-    return f"rated by {instrument.maker}" if hasattr(instrument, "maker") else ""
+    if not hasattr(instrument, "maker"):
+        return ""
+    blind = "; it measures traces of damage and sees little of structure, perspective and light in photographs"
+    return f"rated by {instrument.maker}" + blind * (key == "msfi" and instrument.maker == classical_judge.MAKER)

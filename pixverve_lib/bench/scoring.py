@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pixverve_lib.bench import distribution, ics, msfi
+from pixverve_lib.bench import classical_judge, distribution, ics, msfi
 from pixverve_lib.imaging import reading
 from pixverve_lib.imaging.cooccurrence import PATCH, glcm_scores
 from pixverve_lib.models.judging import COMPLIANCE, GLOBAL, LOCAL
@@ -26,7 +26,6 @@ BACKEND = {"fid": "features", "fid_patch": "features", "aesthetics": "aesthetics
            "fg_clip2_score": "fg_clip", "ics": "judge"}  # metric -> field of Backends; GLCM needs none
 TEXT = {"clipscore": "short", "fg_clip2_score": "long", "ics": "long"}  # Sec. 3.3.2
 COUNTS = ("msfi_missing", "ics_missing", "clipscore_cut", "fg_clip2_score_cut")
-CLASSICAL = "classical"  # maker of the judge that gives the same answer again
 SCORES = [column for columns in COLUMNS.values() for column in columns]
 
 
@@ -126,7 +125,7 @@ def _may_answer_later(metric, look):
     """An endpoint may, but nobody for a picture that holds no patch."""
     size = look.rgb.shape[:2]
     patches = metric != "msfi" or min(size) >= look.lengths.local(*size)
-    return BACKEND.get(metric) == "judge" and look.backends.judge.maker != CLASSICAL and patches
+    return BACKEND.get(metric) == "judge" and look.backends.judge.maker != classical_judge.MAKER and patches
 
 
 def _texture(look):

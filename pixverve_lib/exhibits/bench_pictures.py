@@ -13,7 +13,6 @@ from pixverve_lib.kit.style import ACCENT, DROPPED, GRID, INK, KEPT, METHOD_COLO
 from pixverve_lib.paper.published import numbers, table
 
 NAME = 0.24  # inches, for the name of a method at the left
-INSET = 0.42  # of a cell's side: its zoom
 LINES = 7  # of a caption that are shown
 COLUMNS = 5  # cases in a row
 ROW = 0.0195  # of the height of Fig. 1: a line of text
@@ -21,7 +20,7 @@ VISUAL = 5  # of the eight metrics, the first (Fig. 1)
 
 
 def comparison(pictures, prompts, zoom):
-    """Figs. 2 and 7: a row a method, a column a prompt; in each cell the whole picture and a place of it, larger.
+    """Figs. 2 and 7: a row a method, two columns a prompt: the whole picture, and beside it one place of it, larger.
 
     pictures: {method: list of rgb, one a prompt}, fewer where a method has fewer; prompts: one line each; zoom: (top,
     left, side) a prompt, shares of the shorter side, the same place for every method. Raises ValueError without any.
@@ -29,33 +28,30 @@ def comparison(pictures, prompts, zoom):
     if not any(pictures.values()):
         raise ValueError("there is no picture to compare: draw some with notebooks 05 to 07 first")
     count = len(prompts)
-    cell = min(2.2, (WIDTH - NAME) / count)
-    fig, axes = style.figure(cell * len(pictures) + 0.5, cell * count + NAME, len(pictures), count, squeeze=False)
-    for i, (line, (method, drawn)) in enumerate(zip(axes, pictures.items(), strict=True)):
-        for j, rgb in enumerate(drawn):
-            _cell(line[j], rgb, zoom[j], framed=i == 0)
-        for axis in line[len(drawn):]:
-            style.picture_axis(axis, np.full((1, 1, 3), 255, np.uint8))
-            axis.text(0, 0, "no picture", ha="center", fontsize=7, color=MUTED)
-        line[0].set_ylabel(method, fontweight="bold", fontsize=6.8, color=METHOD_COLOURS.get(method, INK))
-    for axis, prompt in zip(axes[0], prompts, strict=True):
-        axis.set_title("\n".join(_shortened(prompt, cell, 6, 3)), fontsize=6, fontweight="normal")
+    cell = min(1.5, (WIDTH - NAME) / count / 2)
+    fig, axes = style.figure(cell * len(pictures) + 0.5, 2 * cell * count + NAME, len(pictures), 2 * count,
+                             squeeze=False)
+    for line, (method, drawn) in zip(axes, pictures.items(), strict=True):
+        for pair, rgb, place in zip(line.reshape(-1, 2), drawn, zoom, strict=False):
+            _cell(*pair, rgb, place)
+        for axis in line[2 * len(drawn):]:
+            axis.set_axis_off()
+        line[0].set(xticks=[], yticks=[])
+        name = line[0].annotate(method, (0, 0.5), (-4, 0), xycoords="axes fraction", textcoords="offset points",
+                                rotation=90, va="center", ha="right", fontweight="bold", fontsize=6)
+        name.set_color(METHOD_COLOURS.get(method, INK))
+    for axis, prompt in zip(axes[0, ::2], prompts, strict=True):
+        axis.set_title("\n".join(_shortened(prompt, 2 * cell, 6, 3)), fontsize=6, fontweight="normal", loc="left")
     return fig
 
 
-def _cell(axis, rgb, place, framed):
-    """The picture, and its place in the corner that is furthest from it."""
-    style.picture_axis(axis, rgb)
-    short = min(rgb.shape[:2])
-    top, left, side = (round(share * short) for share in place)
-    corner = axis.inset_axes((1 - INSET if left + side / 2 < rgb.shape[1] / 2 else 0,
-                              0 if top + side / 2 < len(rgb) / 2 else 1 - INSET, INSET, INSET))
-    style.picture_axis(corner, rgb[top:top + side, left:left + side])
-    corner.images[0].set_interpolation("none")
-    for spine in corner.spines.values():
-        spine.set(visible=True, color=ACCENT, lw=1.4)
-    if framed:
-        axis.add_patch(Rectangle((left, top), side, side, fill=False, ec=ACCENT, lw=1.2))
+def _cell(whole, close, rgb, place):
+    """The picture with a frame around a place; the same place as it is, its pixels to be seen."""
+    style.picture_axis(whole, rgb)
+    top, left, side = (round(share * min(rgb.shape[:2])) for share in place)
+    style.picture_axis(close, rgb[top:top + side, left:left + side])
+    close.images[0].set_interpolation("none")
+    whole.add_patch(Rectangle((left, top), side, side, fill=False, ec=ACCENT, lw=1))
 
 
 def _shortened(words, width, size, most):

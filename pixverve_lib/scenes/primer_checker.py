@@ -19,6 +19,7 @@ SIZES = (0.92, 1.0, 1.08)  # of the templates, of the usual radius
 SEARCHED = 128  # pixels, side at which things are looked for anywhere
 LEAST_AREA = 0.003  # of the picture; a region that is a thing: the smallest, a cross, covers 0.069, in a 4 x 4 lattice
                     # of small copies 0.0043
+USUAL_AREA = 0.06  # of the picture; the smallest thing, a cross, covers a little more
 APART = 0.1  # of the side; what is beside something else is at least so far to that side
 
 
@@ -122,13 +123,21 @@ def _sized(region):
 
 
 def _matched(seen, things):
-    """(region, thing) pairs with the most attributes right, then the nearest places; none without any right."""
+    """(region, thing) pairs: of those with the colour or the shape, by colour first, then the largest and nearest ones.
+
+    So of many copies the one that is seen first counts, not the one that happens to be right.
+    """
     if not seen:
         return []
-    right = np.array([[(one.colour == thing.colour) + (one.shape == thing.shape) for thing in things] for one in seen])
-    away = np.array([[np.hypot(*_offset(one, thing)) for thing in things] for one in seen])
-    rows, columns = linear_sum_assignment(right + 0.5 * (right > 0) - away / 4, maximize=True)
-    return [(seen[i], things[j]) for i, j in zip(rows, columns, strict=True) if right[i, j]]
+    worth = np.array([[_worth(one, thing) for thing in things] for one in seen])
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    return [(seen[i], things[j]) for i, j in zip(rows, columns, strict=True) if worth[i, j]]
+
+
+def _worth(one, thing):
+    """How likely a region is taken for a thing, 0: not at all."""
+    colour, shape = one.colour == thing.colour, one.shape == thing.shape
+    return (colour or shape) * (1 + colour + min(1, one.area / USUAL_AREA) - np.hypot(*_offset(one, thing)) / 4)
 
 
 def _offset(one, thing):
