@@ -39,8 +39,8 @@ def test_measured_numbers_have_four_digits_or_more():
 def test_tab_3_keeps_all_printed_rows_and_measured_ones_stand_beside_them():
     shown, printed = bench.table_3(measured()), numbers("tab_3")
     assert shown.method.tolist() == printed.method.tolist() and shown.scale.tolist() == printed.resolution.tolist()
-    assert shown["Aesthetics ↑"][0] == "5.498 │ 1.000 │ -4.5" and shown.pictures[0] == "12"
-    assert shown["MSFI ↑"][13] == "– │ 1.100 │ –"  # the paper prints a dash for the base at 8K
+    assert shown["Aesthetics ↑"][0] == "5.498 │ 1.000 ±4.2 │ -4.5" and shown.pictures[0] == "12"
+    assert shown["MSFI ↑"][13] == "– │ 1.100 ±4.2 │ –"  # the paper prints a dash for the base at 8K
     assert shown.loc[1, "FID_patch ↓":].str.endswith("│ – │ –").all() and shown.pictures[1] == "–"
     assert not shown.map(lambda text: "*" in text or "|" in text).any(axis=None)
     assert (marks("tab_3") == "best").any(axis=None)  # that is what the asterisks would have been
@@ -54,9 +54,9 @@ def test_prompts_other_than_the_papers_are_said_row_by_row():
 
 def test_a_metric_of_another_kind_has_no_difference_and_says_its_name():
     shown = bench.table_3(measured())
-    assert shown["FID ↓ (measured: nano-FID)"][0] == "167.234 │ 1.000 │ –"
+    assert shown["FID ↓ (measured: nano-FID)"][0] == "167.234 │ 1.000 ±4.2 │ –"
     judged = measured(metrics=["msfi"]).assign(name=f"MSFI ({bench.JUDGE})")
-    assert bench.table_3(judged).filter(like="MSFI").iloc[0, 0] == "7.408 │ 1.000 │ -6.41"
+    assert bench.table_3(judged).filter(like="MSFI").iloc[0, 0] == "7.408 │ 1.000 ±4.2 │ -6.41"
     assert bench.table_3(judged.assign(name="MSFI (classical)")).filter(like="MSFI").iloc[0, 0].endswith("│ –")
     with pytest.raises(ValueError, match="several names"):
         bench.table_3(pd.concat([judged, measured(("L2P",), metrics=["msfi"])]))
@@ -65,7 +65,7 @@ def test_a_metric_of_another_kind_has_no_difference_and_says_its_name():
 def test_a_measured_row_that_the_paper_does_not_print_is_added_and_not_lost():
     shown = bench.table_3(measured(("FLUX.2-I (LoRA)",), ("10K",)))
     assert shown[["scale", "method"]].iloc[24].tolist() == ["10K", "FLUX.2-I (LoRA)"] and len(shown) == 25
-    assert shown["ICS ↑"][24] == "– │ 1.000 │ –"
+    assert shown["ICS ↑"][24] == "– │ 1.000 ±4.2 │ –"
     seconds = pd.DataFrame({"method": ["FLUX.2-II"], "scale": ["8K"], "devices": [1], "seconds": [3.0]})
     assert bench.table_a2(seconds).iloc[-1, :2].tolist() == ["Scheme II", "8K"]
 
@@ -82,7 +82,7 @@ def test_tab_4_adds_only_methods_measured_with_both_captions():
     both = measured(OURS[:2], ("4K",), ("short", "long"))
     shown = bench.table_4(pd.concat([both, measured(OURS[2:], ("4K",))]))
     assert shown.method.tolist()[6:] == [OURS[0]] * 2 and shown.caption.tolist()[4:] == ["short", "long"] * 2
-    assert shown["Aesthetics ↑"][4] == "5.793 │ 2.000 │ -3.79"
+    assert shown["Aesthetics ↑"][4] == "5.793 │ 2.000 ±4.2 │ -3.79"
 
 
 def test_latency_is_compared_by_its_ratio_to_the_first_row_that_was_measured():
@@ -196,7 +196,7 @@ def test_a_caption_too_long_for_its_place_ends_in_an_ellipsis():
 
 
 def test_cases_are_shown_from_low_to_high_and_with_the_place_of_the_damage():
-    figure = bench_pictures.glcm_cases([(picture(9), 1.1, 7.0), (picture(3), 0.2, 4.0)])
+    figure = bench_pictures.glcm_cases([("L2P", picture(9), 1.1, 7.0), ("L2P", picture(3), 0.2, 4.0)])
     assert [axis.get_title()[:5] for axis in figure.axes] == ["0.200", "1.100"]
     axis = bench_pictures.lowest_cases([("nge: L2P, 4K", "local", picture(), 1.5, (1, 2, 11, 22))]).axes[0]
     assert axis.get_title() == "Noise & Grain Existence\n1.50" and axis.patches[0].get_height() == 20

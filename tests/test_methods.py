@@ -71,7 +71,7 @@ def test_every_metric_tells_what_was_asked_for_from_what_was_not(scored):
 
 def test_cases_run_from_the_smoothest_to_the_roughest_and_name_the_worst_place(scored):
     _, rows, _ = scored
-    published = [case[1] for case in cases.texture(rows, 4)]
+    published = [case[2] for case in cases.texture(rows, 4)]
     assert published == sorted(published) and published[0] == rows.glcm_score.min()
     worst = cases.lowest(rows, backends.nano().judge, NANO)
     assert [kind for _, kind, *_ in worst] == ["global"] * 4 + ["local"] * 5

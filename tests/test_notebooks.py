@@ -90,7 +90,7 @@ def test_it_names_no_path_of_a_machine(path):
 @each_notebook
 def test_it_runs_at_smoke_and_prints_the_checked_line(path, tmp_path):
     papermill.execute_notebook(path, tmp_path / path.name, {"budget": "smoke"}, prepare_only=True, progress_bar=False)
-    environment = os.environ | {"PIXVERVE_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    environment = os.environ | {"PIXVERVE_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     environment.pop("JUPYTER_PATH", None)  # it would shadow the kernel of this environment
     command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", path.name]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)

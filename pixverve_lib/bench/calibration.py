@@ -121,4 +121,5 @@ def table(whole_pictures, patch_pictures):
 def _row(key, damage, found):
     ratings = pd.Series([one[key] for one in found["values"]], index=found.severity)
     rho = spearmanr(ratings.index, ratings).statistic if ratings.nunique() > 1 else 0.0
-    return key, damage, MEASURED[damage], rho, ratings[0].mean(), ratings[3].mean(), len(ratings[0])
+    means = ratings.groupby(level=0).mean()
+    return key, damage, MEASURED[damage], rho, means[0], means[3], (ratings.index == 0).sum()

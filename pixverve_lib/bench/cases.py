@@ -8,13 +8,14 @@ from pixverve_lib.models.judging import GLOBAL, LOCAL
 
 
 def texture(rows, count=10):
-    """Pictures at equal steps of rank of the GLCM Score, as Fig. A2: list of (rgb, published kind, formula).
+    """Pictures at equal steps of rank of the GLCM Score, as Fig. A2: list of (whose, rgb, published kind, formula).
 
-    rows: columns path, glcm_score, glcm_formula
+    rows: columns path, method, scale, glcm_score, glcm_formula
     """
     ranked = rows.dropna(subset="glcm_score").sort_values("glcm_score", kind="stable")
     chosen = ranked.iloc[np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int)]
-    return [(reading.read_rgb(row.path), row.glcm_score, row.glcm_formula) for row in chosen.itertuples()]
+    return [(f"{row.method}, {row.scale}", reading.read_rgb(row.path), row.glcm_score, row.glcm_formula)
+            for row in chosen.itertuples()]
 
 
 def lowest(rows, judge, lengths, seed=0):

@@ -63,9 +63,12 @@ def _moved(book, metric):
 
 
 def _sensitivity(book):
-    book.note("rule: every mild damage moves FID_patch farther than FID, in standard deviations of undamaged sets")
+    book.note("rule: of the mild damages that one of the two sees (2 standard deviations of undamaged sets), all move "
+              "FID_patch farther than FID")
     whole, patch = _moved(book, "fid"), _moved(book, "fid_patch")
-    return (patch > whole).all(), "mild damage moves whole and patches by so many standard deviations: " + ", ".join(
+    seen = (whole >= 2) | (patch >= 2)
+    told = "mild damage moves whole and patches by so many standard deviations: "
+    return seen.any() and (patch > whole)[seen].all(), told + ", ".join(
         f"{damage} {whole[damage]:.1f} and {patch[damage]:.1f}" for damage in whole.index)
 
 

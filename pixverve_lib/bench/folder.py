@@ -120,7 +120,7 @@ def _run(jobs, backends, lengths, seed, folder, notes):
     known = {job.file: (Kept(folder, job.file).row(job.row_way), Kept(folder, job.file).features(job.features_way))
              for job in jobs}
     finished = [file for file, (row, arrays) in known.items() if row is not None and arrays is not None]
-    with progress(len(jobs), "PixVerve-Bench", kept=["ok"] * len(finished)) as count:
+    with progress(len(jobs), f"scores, {folder.parent.name}", kept=["ok"] * len(finished)) as count:
         for job in jobs:
             kept, (row, arrays) = Kept(folder, job.file), known[job.file]
             head, thumbnail = {"file": job.file, "path": job.path, "status": "ok"}, str(kept.jpg)

@@ -51,8 +51,10 @@ def annotations(view, record):
     view, record: from `fullest`; boxes are shares of the picture's sides.
     """
     scores, analysis = (record[name] if isinstance(record[name], dict) else {} for name in ("scores", "aesthetics"))
+    names = {"aesthetics_l": "S_L", "aesthetics_a": "S_A"}
     boxes = [(one["label"], *(one[edge] for edge in ("top", "left", "bottom", "right"))) for one in view.found]
-    return {"rgb": view.rgb, "scores": scores, "tags": _list(record["tags"]), "boxes": boxes, "analysis": analysis,
+    return {"rgb": view.rgb, "scores": {names.get(key, key): value for key, value in scores.items()},
+            "tags": _list(record["tags"]), "boxes": boxes, "analysis": analysis,
             "instances": [one["text"] for one in _list(record["instances"])],
             "short": record["short_caption"] or "", "long": record["long_caption"] or ""}
 

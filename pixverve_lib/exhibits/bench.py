@@ -26,11 +26,15 @@ def directed(metric):
     return f"{name} {'↑' if higher else '↓'}"
 
 
-def cell(published, measured, comparable=True):
-    """"167.234 │ 253.1 │ +85.9"; a number that is not there is a dash.  published, measured: floats, NaN: none"""
+def cell(published, measured, comparable=True, half=float("nan")):
+    """"167.234 │ 253.1 ±40 │ +85.9"; a number that is not there is a dash.
+
+    published, measured: floats, NaN: none; half: of the width of the interval, NaN: not told
+    """
     there = pd.notna(published), pd.notna(measured)
     difference = f"{measured - published:+.3g}" if all(there) and comparable else DASH
-    return " │ ".join((f"{published:.3f}" if there[0] else DASH, digits(measured) if there[1] else DASH, difference))
+    found = digits(measured) + (f" ±{half:.2g}" if pd.notna(half) else "") if there[1] else DASH
+    return " │ ".join((f"{published:.3f}" if there[0] else DASH, found, difference))
 
 
 def digits(value):
@@ -48,7 +52,9 @@ def _beside(base, keys, measured, metrics):
         rows = measured[measured.metric == metric].set_index(["method", "scale", "caption"])
         printed, name = HEADS[metric][0], _one(rows["name"], metric)
         same = name == printed or JUDGE in name
-        cells = [cell(*pair, same) for pair in zip(base[metric], rows.value.reindex(keys), strict=True)]
+        half = (rows.high - rows.low) / 2
+        cells = [cell(value, found, same, width) for value, found, width in
+                 zip(base[metric], rows.value.reindex(keys), half.reindex(keys), strict=True)]
         shown[directed(metric) + ("" if name == printed else f" (measured: {name})")] = cells
     return shown
 

@@ -66,7 +66,7 @@ def _printed(metric):
 
 def _ranks(rows, metric):
     """method, place (of the scale), rank: 1 is the best."""
-    rank = rows.groupby("scale").value.rank(ascending=not HEADS[metric][1], method="first")
+    rank = rows.groupby("scale").value.rank(ascending=not HEADS[metric][1], method="min")
     return pd.DataFrame({"method": rows.method, "place": rows.scale.map(SCALES.index), "rank": rank})
 
 
@@ -119,7 +119,7 @@ def _front(axis, points, higher):
     axis.scatter(points.seconds, points.value, c=colours, s=22, zorder=2)
     axis.scatter(front.seconds, front.value, s=50, fc="none", ec=INK, lw=0.9, zorder=3)
     axis.set_xscale("log")
-    axis.margins(x=0.42, y=0.25)
+    axis.margins(x=0.55, y=0.25)
     axis.set_ylim(*(axis.get_ylim() if higher else axis.get_ylim()[::-1]))
     axis.xaxis.set_major_locator(FixedLocator(sorted({points.seconds.min(), points.seconds.max()})))
     axis.xaxis.set_major_formatter("{x:.3g}")

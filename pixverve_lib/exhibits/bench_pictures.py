@@ -84,13 +84,14 @@ def captions_grid(pairs):
 def glcm_cases(cases):
     """Fig. A2: pictures, or patches, from the least to the most textured, with both kinds of GLCM Score.
 
-    cases: list of (rgb, published score, score by the formula in bits)
+    cases: list of (whose, rgb, published score, score by the formula in bits)
     """
-    ordered = sorted(cases, key=lambda case: case[1])
+    ordered = sorted(cases, key=lambda case: case[2])
     columns = min(COLUMNS, len(ordered))
-    fig, axes = _cases(len(ordered), columns, 0.4)
-    for axis, (rgb, published, formula) in zip(axes, ordered, strict=False):
+    fig, axes = _cases(len(ordered), columns, 0.55)
+    for axis, (whose, rgb, published, formula) in zip(axes, ordered, strict=False):
         style.picture_axis(axis, rgb, f"{published:.3f}\nby the formula {formula:.2f}")
+        axis.set_xlabel(whose, fontsize=6)
     fig.suptitle("GLCM Score of the published kind, from low to high; below it that of the formula", fontsize=8.5)
     return fig
 
@@ -159,10 +160,10 @@ def _boxes(axis, sample):
 def _told(axis, y, sample):
     """Five kinds of metadata and two captions, one under the other, down from y."""
     scores = ", ".join(f"{name} {value:.3g}" for name, value in sample["scores"].items() if pd.notna(value))
-    analysis = "; ".join(f"{name}: {text}" for name, text in sample["analysis"].items())
+    analysis = " ".join(f"{name}: {text}" for name, text in sample["analysis"].items())
     parts = (("1  basic visual scores", scores, 2), ("2  tags", ", ".join(sample["tags"]), 2),
              ("3  boxes", f"{len(sample['boxes'])} on the picture", 1), ("4  aesthetic analysis", analysis, 4),
-             ("5  instance descriptions", "; ".join(sample["instances"]), 4), ("6  short caption", sample["short"], 2),
+             ("5  instance descriptions", " ".join(sample["instances"]), 4), ("6  short caption", sample["short"], 2),
              ("7  long caption", sample["long"], 30))
     for name, words, most in parts:
         most = max(1, min(most, int(y / ROW)))  # the last one takes what is left
@@ -183,7 +184,7 @@ def _metrics(axis, measured):
             axis.text(x, y, words, transform=axis.transAxes, ha="left" if x < 0.1 else "right", va="center", **look)
 
     write(0.97, "Eight metrics", fontsize=10, fontweight="bold")
-    write(0.925, f"{method}, {scale}", "published", "measured", fontsize=7, color=MUTED)
+    write(0.925, f"{method}, {scale}, mean of all pictures", "published", "measured", fontsize=7, color=MUTED)
     y = 0.87
     for i, metric in enumerate(HEADS):
         if i in (0, VISUAL):

@@ -14,7 +14,7 @@ def power(frame, luck=1 / 24):
     frame: columns noise (in gaps between neighbours), right (chance that a vote about neighbours is right), pairs,
     probability, low, high (its interval); luck: chance of a random order, 1/24 for four models
     """
-    fig, axis = style.figure(3.3, width=5.8)
+    fig, axis = style.figure(3.3)
     for (noise, rows), colour in zip(frame.groupby("noise"), SHADES, strict=False):
         rows = rows.sort_values("pairs")
         axis.fill_between(rows.pairs, rows.low, rows.high, color=colour, alpha=0.15, lw=0)
@@ -29,6 +29,6 @@ def power(frame, luck=1 / 24):
     axis.set(xscale="log", xlabel="pairs compared, two votes each", ylabel="the true order is found", ylim=(0, 1.12))
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
-    axis.legend(loc="lower right", bbox_to_anchor=(1, 0.08), title="votes about neighbours\nthat are right",
-                title_fontsize=7.5, fontsize=7.5, frameon=True, framealpha=0.9, edgecolor="none")
+    fig.legend(*axis.get_legend_handles_labels(), loc="outside right center", title_fontsize=7.5, fontsize=7.5,
+               title="votes about neighbours\nthat are right")
     return fig

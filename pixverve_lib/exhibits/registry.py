@@ -128,12 +128,17 @@ def emit(run, name, **frames):
         write_bytes_atomically(run.figures / files[0], png(made, style.footer(run)))
     about = provenance.describe(run) | {"exhibit": name, "kind": exhibit.kind, "files": files}
     write_bytes_atomically(run.figures / f"{exhibit.stem}.json", json.dumps(about, indent=1).encode())
-    return made if isinstance(made, pd.DataFrame) else Image(run.figures / files[0], width=_width(made))
+    return _shown(made) if isinstance(made, pd.DataFrame) else Image(run.figures / files[0], width=_width(made))
+
+
+def _shown(table):
+    """The table as a notebook shows it: what is missing is a dash."""
+    return table.astype(object).where(table.notna(), "–")
 
 
 def _write_table(run, exhibit, name, table):
     write_bytes_atomically(run.figures / f"{exhibit.stem}.csv", table.to_csv(index=False).encode())
-    body = table.astype(object).where(table.notna(), None).to_markdown(index=False, missingval="–")
+    body = _shown(table).to_markdown(index=False)
     text = f"**{name}** ({style.footer(run) or 'budget paper'})\n\n{body}\n"
     write_bytes_atomically(run.figures / f"{exhibit.stem}.md", text.encode())
     return [f"{exhibit.stem}.csv", f"{exhibit.stem}.md"]

@@ -26,7 +26,7 @@ RC = {
     "figure.facecolor": "white", "figure.constrained_layout.h_pad": 0.07, "lines.linewidth": 1.6,
 }
 mpl.rcParams.update(RC)  # here and nowhere else
-pd.set_option("display.max_colwidth", None)  # a reason is shown whole
+pd.set_option("display.max_colwidth", None, "display.max_rows", 100)  # a reason, and the ledger, are shown whole
 
 
 def figure(height, width=WIDTH, rows=1, columns=1, **options):
