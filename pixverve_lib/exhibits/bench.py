@@ -33,8 +33,12 @@ def cell(published, measured, comparable=True, half=float("nan")):
     """
     there = pd.notna(published), pd.notna(measured)
     difference = f"{measured - published:+.3g}" if all(there) and comparable else DASH
-    found = digits(measured) + (f" ±{half:.2g}" if pd.notna(half) else "") if there[1] else DASH
+    found = digits(measured) + (_width(half) if pd.notna(half) else "") if there[1] else DASH
     return " │ ".join((f"{published:.3f}" if there[0] else DASH, found, difference))
+
+
+def _width(half):
+    return f" ±{half:.0f}" if half >= 10 else f" ±{half:.2g}"
 
 
 def digits(value):

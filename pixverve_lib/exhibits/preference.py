@@ -21,8 +21,8 @@ def power(frame, luck=1 / 24):
         axis.plot(rows.pairs, rows.probability, "o-", color=colour, ms=3.5,
                   label=f"{rows.right.iloc[0]:.0%} (noise {noise:g})")
     axis.axhline(luck, color=DROPPED, lw=1, ls=":")
-    axis.annotate("a random order", (frame.pairs.min(), luck), (0, 3), textcoords="offset points", fontsize=7.5,
-                  color=DROPPED)
+    axis.annotate("a random order", (frame.pairs.max(), luck), (0, 3), textcoords="offset points", fontsize=7.5,
+                  color=DROPPED, ha="right")
     axis.axvline(PAIRS, color=MUTED, lw=1, ls="--")
     axis.annotate(f"the paper: {PAIRS} ", (PAIRS, 1.06), fontsize=7.5, color=INK, ha="right")
     ticks = np.unique(frame.pairs)

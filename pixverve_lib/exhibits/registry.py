@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pkgutil import resolve_name
 
 import pandas as pd
-from IPython.display import Image
+from IPython.display import HTML, Image
 
 from pixverve_lib.exhibits.files import png
 from pixverve_lib.kit import provenance, style
 from pixverve_lib.kit.artefacts import write_bytes_atomically
 
 KINDS = ("measured", "transcribed", "drawn")
+PARTS = " │ "  # between the parts of a cell
 
 
 @dataclass(frozen=True)
@@ -128,12 +129,19 @@ def emit(run, name, **frames):
         write_bytes_atomically(run.figures / files[0], png(made, style.footer(run)))
     about = provenance.describe(run) | {"exhibit": name, "kind": exhibit.kind, "files": files}
     write_bytes_atomically(run.figures / f"{exhibit.stem}.json", json.dumps(about, indent=1).encode())
-    return _shown(made) if isinstance(made, pd.DataFrame) else Image(run.figures / files[0], width=_width(made))
+    return _looked_at(made) if isinstance(made, pd.DataFrame) else Image(run.figures / files[0], width=_width(made))
 
 
 def _shown(table):
-    """The table as a notebook shows it: what is missing is a dash."""
+    """The table with a dash for what is missing."""
     return table.astype(object).where(table.notna(), "–")
+
+
+def _looked_at(table):
+    """The table as a notebook shows it: cells of several parts take a line for each."""
+    shown = _shown(table)
+    parts = shown.map(lambda cell: PARTS in str(cell)).any(axis=None)
+    return HTML(shown.to_html(index=False).replace(PARTS, "<br>")) if parts else shown
 
 
 def _write_table(run, exhibit, name, table):
