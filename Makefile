@@ -53,8 +53,10 @@ lock: $(VENV)/installed ## compile requirements.in into requirements.lock (needs
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 		requirements.in --output-file requirements.lock
 
-clean: ## remove what runs have made: runs/, build/, caches (figures/ stays)
-	rm -rf runs build .cache .pytest_cache .ruff_cache *.egg-info
+# Replies were paid for, weights were downloaded by hand: to remove them, `rm -r .cache`.
+clean: ## remove runs/, build/, caches; figures/, .cache/replies and .cache/weights stay
+	rm -rf runs build .pytest_cache .ruff_cache *.egg-info
+	test ! -d .cache || find .cache -mindepth 1 -maxdepth 1 ! -name replies ! -name weights -exec rm -rf {} +
 
 distclean: clean ## remove the environment .venv as well
 	rm -rf $(VENV)

@@ -49,8 +49,20 @@ def test_a_head_that_would_run_code_when_unpickled_is_refused(tiny_clip, tmp_pat
             return print, ("unpickled",)
 
     torch.save(Evil(), tmp_path / "head.pth")
-    with pytest.raises(Exception, match="(?i)weights.only"):
+    with pytest.raises(aesthetics.WeightsMissing, match="(?i)head.pth cannot be used: weights.only"):
         aesthetics.load_laion(tmp_path / "head.pth", tiny_clip)
+
+
+@pytest.mark.parametrize("name", ["head.pth", "head.safetensors", "other.pth"])
+def test_a_head_that_is_damaged_or_another_network_counts_as_missing_with_one_line(tiny_clip, tmp_path, name):
+    path = tmp_path / name
+    if name == "other.pth":
+        torch.save({"layers.0.weight": torch.zeros(2, 2)}, path)
+    else:
+        path.write_bytes(b"cut short")
+    with pytest.raises(aesthetics.WeightsMissing, match=f"{name} cannot be used: .*; download it again$") as found:
+        aesthetics.load_laion(path, tiny_clip)
+    assert "\n" not in str(found.value)
 
 
 @pytest.mark.parametrize("wanted, stand_in", [("laion:no/such/head.pth", "classical-colour"),

@@ -1,5 +1,7 @@
 """CLIPScore against torchmetrics on one tiny model, FG-CLIP2 by a fake of its interface, and who stands in for whom."""
 import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -105,8 +107,9 @@ def theirs(clip, picture, text):
         return score(pixels, text, lambda: (Plain(clip.model), processor)).item()
 
 
-@pytest.mark.parametrize("shape", [(300, 360), (360, 300), (300, 301), (40, 33), (20, 30)])
+@pytest.mark.parametrize("shape", [(300, 360), (360, 300), (300, 301), (40, 33), (20, 30), (32, 235), (235, 32)])
 def test_clipscore_equals_that_of_torchmetrics_on_the_same_model(clip, picture, shape):
+    """The last two have 203 px too much, of which torchvision's center_crop takes off another half."""
     rgb = np.tile(picture, (2, 2, 1))[:shape[0], :shape[1]]
     signed = {text: theirs(clip, rgb, text) for text in (TEXT, "a blue square", "the red centre at a circle")}
     assert any(score > 1 for score in signed.values())
@@ -162,12 +165,28 @@ def test_code_that_comes_with_weights_runs_only_when_trusted_by_name(fake, pictu
     assert model(rgb, TEXT + " a" * 200).cut
 
 
-def test_real_models_by_folder_bear_the_metric_s_own_name(folder, fake, picture):
+def test_models_by_folder_bear_its_name_and_a_stamp_that_changes_with_the_files(folder, fake, picture):
     found = backends.chosen(clip=folder, fg_clip=f"trust:{fake}", judge="classical")
-    assert (found.clip.name, found.clip.weights) == ("CLIPScore", folder)
-    assert found.fg_clip.name == "FG-CLIP2 Score" and "transformers 5" in found.fg_clip.version
+    name = Path(folder).name
+    assert found.clip.name == f"CLIPScore ({name})" and re.fullmatch(rf"{name}, files \w{{8}}", found.clip.weights)
+    assert found.fg_clip.name == "FG-CLIP2 Score (fake-fg-clip2)" and "transformers 5" in found.fg_clip.version
+    assert not found.clip.genuine and not found.fg_clip.genuine
     score, cut = found.clip(picture, TEXT)
     assert 0 <= score <= 100 and not cut and 0 <= found.fg_clip(picture[:256, :256], TEXT).score <= 100
+
+    (fake / "model.safetensors").touch()
+    assert backends.chosen(fg_clip=f"trust:{fake}", judge="classical").fg_clip.weights != found.fg_clip.weights
+
+
+def test_only_the_paper_s_models_bear_the_metric_s_own_name(monkeypatch):
+    monkeypatch.setattr(clip_score, "load", lambda name, offline: None)
+    monkeypatch.setattr(fg_clip2, "load", lambda name, offline: None)
+    for clip, fg_clip in (("", ""), (clip_score.NAME, f"trust:{fg_clip2.NAME}")):
+        found = backends.chosen(clip=clip, fg_clip=fg_clip, judge="classical")
+        assert (found.clip.name, found.fg_clip.name) == ("CLIPScore", "FG-CLIP2 Score")
+        assert found.clip.genuine and found.fg_clip.genuine and found.clip.weights == clip_score.NAME
+    other = backends.chosen(clip="openai/clip-vit-large-patch14", judge="classical").clip
+    assert other.name == "CLIPScore (clip-vit-large-patch14)" and not other.genuine
 
 
 def test_both_kinds_of_features_are_read_and_a_negative_cosine_is_nought():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from fake_backends import fakes
 
-from pixverve_lib.bench import folder, prompt_files, report, scoring
+from pixverve_lib.bench import folder, matching, report, scoring
 from pixverve_lib.bench.lengths import NANO, PAPER
 from pixverve_lib.imaging import reading
 from pixverve_lib.imaging.cooccurrence import glcm_scores
@@ -21,14 +21,14 @@ REAL = Path(__file__).parents[2] / "shared" / "data" / "real"
 
 @pytest.fixture
 def made(tmp_path):
-    """A function that draws noise of growing strength as 00.png ... into a folder and gives prompt_files.pictures."""
+    """A function that draws noise of growing strength as 00.png ... into a folder and gives matching.pictures."""
     def make(number, name="gen", side=96, step=8):
         where = tmp_path / name
         where.mkdir(exist_ok=True)
         for i in range(number):
             grain = np.random.default_rng(i).integers(0, 1 + step * (i + 1), (side, side, 3))
             reading.write_jpeg(where / f"{i:02}.jpg", grain.astype(np.uint8))
-        table = prompt_files.pictures(where)[0]
+        table = matching.pictures(where)[0]
         return table.assign(short=[f"short {i}" for i in range(number)], long=[f"long {i}" for i in range(number)])
     return make
 
@@ -38,7 +38,7 @@ def of(scored, metric):
 
 
 def test_every_metric_gives_a_column_an_average_and_a_card(made, tmp_path):
-    pictures = made(4)
+    pictures = made(4, side=128)
     reference = dict(made(4, "ref", step=5)[["file", "path"]].to_numpy())
     scored = folder.score(pictures, tmp_path / "out", fakes(), NANO, reference=reference)
     assert not scored.absent and not scored.notes and list(scored.cards) == list(folder.METRICS)
@@ -97,7 +97,8 @@ def test_a_finished_picture_is_scored_again_only_when_something_it_depends_on_ha
 
     def run(**changes):
         asked.clear()
-        scored = folder.score(pictures, tmp_path / "out", fakes(asked=asked), NANO, **changes)
+        version = changes.pop("version", "")
+        scored = folder.score(pictures, tmp_path / "out", fakes(asked=asked, version=version), NANO, **changes)
         return sorted(asked), scored
 
     first, before = run()
@@ -114,12 +115,117 @@ def test_a_finished_picture_is_scored_again_only_when_something_it_depends_on_ha
     os.utime(pictures.loc[2, "path"], (1, 1))
     assert run(reference=reference)[0] == ["long 2"]
     assert run(seed=1)[0] == ["another", "long 0", "long 2"]
+    assert run(seed=1, version="other prompts")[0] == ["another", "long 0", "long 2"]
 
 
-def test_an_endpoint_that_failed_is_asked_again(made, tmp_path):
+def test_an_endpoint_that_failed_is_asked_again_and_nobody_else(made, tmp_path):
+    pictures, reference, worked = made(2), dict(made(2, "ref")[["file", "path"]].to_numpy()), []
+
+    def run(judge):
+        worked.clear()
+        return folder.score(pictures, tmp_path / "out", fakes(judge=judge, worked=worked), NANO, reference=reference)
+    assert {"msfi", "ics"} <= set(run("broken").absent) and set(worked) == {"clip", "features"}
+    again = run("fake")
+    assert not worked and again.rows["msfi"].notna().all() and again.rows["clipscore"].eq(7).all()
+    assert not again.rows["reasons"].any() and not again.rows["unfinished"].any()
+
+
+def test_other_inception_weights_cost_their_features_only_and_another_seed_none(made, tmp_path):
+    pictures, reference, worked = made(2), dict(made(2, "ref")[["file", "path"]].to_numpy()), []
+    who = fakes(worked=worked)
+
+    def run(seed=0):
+        worked.clear()
+        folder.score(pictures, tmp_path / "out", who, NANO, seed, reference=reference)
+        return set(worked)
+    run()
+    who.features.weights = "others"
+    assert run() == {"features"} and run(seed=1) == {"clip"}
+
+
+@pytest.mark.parametrize("side", ["gen", "ref"])
+def test_a_read_error_that_passes_is_gone_from_the_next_run(made, tmp_path, side):
+    tables = {"gen": made(4), "ref": made(4, "ref", step=5)}
+    reference, broken = dict(tables["ref"][["file", "path"]].to_numpy()), Path(tables[side].loc[2, "path"])
+    state, good = broken.stat(), broken.read_bytes()
+
+    def run(out="out"):
+        scored = folder.score(tables["gen"], tmp_path / out, fakes(), NANO, reference=reference)
+        return {key: of(scored, key)[["value", "low", "pictures"]].tolist() for key in ("fid", "fid_patch")}
+    broken.write_bytes(good[:-200].ljust(len(good), b"\0"))  # a header, then nothing: as on a network disk
+    os.utime(broken, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert run()["fid"][-1] == 3
+    broken.write_bytes(good)
+    os.utime(broken, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert run()["fid"][-1] == 4 and run() == run("from scratch")
+
+
+def test_a_picture_that_fills_the_memory_or_breaks_the_network_costs_itself_only(made, tmp_path, monkeypatch):
+    pictures, reference = made(4), dict(made(4, "ref")[["file", "path"]].to_numpy())
+    backends, read = fakes(), reading.read_rgb
+    network, errors = backends.features.measure, [RuntimeError("CUDA out of memory"), MemoryError()]
+
+    def fail(*question):
+        if errors:
+            raise errors.pop()
+        return network(*question)
+
+    def full(path):
+        if path.endswith("gen/02.jpg"):
+            raise MemoryError
+        return read(path)
+    monkeypatch.setattr(reading, "read_rgb", full)
+    backends.features.measure = fail
+    scored = folder.score(pictures, tmp_path / "out", backends, NANO, reference=reference)
+    assert scored.rows["status"].tolist() == ["ok", "ok", "too large", "ok"]
+    assert scored.rows["reasons"].tolist()[:2] == ["fid: MemoryError", "fid: RuntimeError: CUDA out of memory"]
+    assert "(MemoryError)" in scored.absent["fid"] and scored.rows["clipscore"].count() == 3
+    assert [note.name for note in scored.notes if note.kind == "picture that is too large"] == ["02.jpg"]
+    again = folder.score(pictures, tmp_path / "out", backends, NANO, reference=reference)
+    assert of(again, "fid")["pictures"] == 3 and not again.rows["reasons"][:2].any()
+
+
+def test_a_metric_without_memory_costs_that_metric_only(made, tmp_path):
+    backends = fakes()
+    backends.aesthetics.measure = lambda rgb: np.empty(2**55)
+    scored = folder.score(made(2), tmp_path / "out", backends, NANO)
+    assert "MemoryError" in scored.absent["aesthetics"] and scored.rows["clipscore"].notna().all()
+
+
+def test_pictures_that_are_the_same_or_small_are_said(made, tmp_path):
+    pictures, reference = made(3), dict(made(3, "ref")[["file", "path"]].to_numpy())
+    Path(pictures.loc[1, "path"]).write_bytes(Path(pictures.loc[0, "path"]).read_bytes())
+    reading.write_jpeg(reference["02.jpg"], np.zeros((12, 12, 3), np.uint8))
+    reading.write_jpeg(pictures.loc[2, "path"], np.full((12, 12, 3), 9, np.uint8))
+    scored = folder.score(pictures, tmp_path / "out", fakes(), NANO, reference=reference)
+    told = {note.kind: str(note) for note in scored.notes}
+    assert told["identical pictures"] == "identical pictures: 01.jpg: the same bytes as 00.jpg; both count"
+    assert told["small for MSFI"].endswith("96 x 96 px hold 9 of 10 patches of 32 px")
+    assert told["too small for FID_patch"] == "too small for FID_patch: 02.jpg: 12 x 12 px hold no patch of 19 px"
+
+
+def test_one_picture_has_no_interval(made, tmp_path):
+    scored = folder.score(made(1), tmp_path, fakes(), NANO)
+    assert of(scored, "clipscore")["value"] == 7 and np.isnan(of(scored, "clipscore")[["low", "high"]].tolist()).all()
+    report.write(tmp_path, scored, "one")
+    assert "1 picture scored" in (tmp_path / "report.md").read_text()
+
+
+def test_a_report_of_nothing_readable_says_just_that(made, tmp_path):
     pictures = made(1)
-    assert "msfi" in folder.score(pictures, tmp_path / "out", fakes(judge="broken"), NANO).absent
-    assert folder.score(pictures, tmp_path / "out", fakes(), NANO).rows["msfi"].notna().all()
+    Path(pictures.loc[0, "path"]).write_bytes(b"")
+    report.write(tmp_path, folder.score(pictures, tmp_path, fakes(), NANO), "none", ["seed 0"])
+    html = (tmp_path / "report.html").read_text()
+    assert "0 pictures scored · 1 not readable · seed 0" in html and "The others are below" not in html
+
+
+def test_two_folders_of_one_name_do_not_share_their_results(tmp_path):
+    for gen in (tmp_path / "a" / "4k", tmp_path / "b" / "4k"):
+        gen.mkdir(parents=True)
+    folder._claim(tmp_path / "out", tmp_path / "a" / "4k")
+    folder._claim(tmp_path / "out", tmp_path / "a" / "4k")
+    with pytest.raises(folder.PromptsError, match="results of .*a/4k.*OUT=folder"):
+        folder._claim(tmp_path / "out", tmp_path / "b" / "4k")
 
 
 def test_after_kill_9_the_run_goes_on(made, tmp_path, monkeypatch):
@@ -179,9 +285,9 @@ def test_with_the_embedded_backends_every_metric_of_built_in_pictures_has_a_valu
         for i, prompt in enumerate(prompts):
             picture = primer.draw(prompt.spec, 256, np.random.default_rng(i + shift))
             reading.write_jpeg(tmp_path / name / f"{i}.jpg", picture)
-    pictures = prompt_files.pictures(tmp_path / "gen")[0].assign(
+    pictures = matching.pictures(tmp_path / "gen")[0].assign(
         short=[prompt.short for prompt in prompts], long=[prompt.long for prompt in prompts])
-    reference = prompt_files.listed(tmp_path / "ref")[0]
+    reference = matching.listed(tmp_path / "ref")[0]
     scored = folder.score(pictures, tmp_path / "out", backends.nano(), NANO, reference=reference)
     assert not scored.absent and not scored.notes
     assert of(scored, "ics")["value"] > 9 and of(scored, "msfi")["value"] > 6  # as drawn, so what was asked for

@@ -1,4 +1,5 @@
 """FID and FID_patch: the distance and the network against torchmetrics, the resizing against Pillow on the whole."""
+import tracemalloc
 from random import Random
 
 import numpy as np
@@ -9,6 +10,7 @@ from safetensors.torch import save_file
 
 from pixverve_lib.bench import backends, distribution
 from pixverve_lib.bench.lengths import NANO, PAPER
+from pixverve_lib.imaging import distances
 from pixverve_lib.models import aesthetics, inception, nano_clip
 from pixverve_lib.models.shrinking import shrunk
 from pixverve_lib.scenes import primer
@@ -49,7 +51,7 @@ def test_the_distance_equals_that_of_torchmetrics_on_the_same_features():
     theirs.update(torch.from_numpy(b), real=False)
     ours = distribution.fid(a[:, None], b[:, None])
     assert ours["value"] == pytest.approx(theirs.compute().item(), rel=1e-4)
-    assert ours["low"] < ours["value"] < ours["high"] and ours["samples"] == 300
+    assert ours["low"] < ours["value"] < ours["high"] and "from 300 pictures:" in ours["warning"]
 
 
 def test_the_network_sees_and_gives_what_that_of_torchmetrics_does(weights, picture):
@@ -70,9 +72,10 @@ def test_weights_may_be_safetensors_and_come_from_the_cache(weights, tmp_path, m
     assert np.array_equal(inception.load()([picture]), inception.load(tmp_path / "same.safetensors")([picture]))
 
 
-def test_real_weights_make_it_fid_and_say_which_they_are(weights, picture):
+def test_weights_that_are_not_the_published_ones_say_which_they_are(weights, picture):
     features = backends.chosen(features=str(weights), judge="classical").features
-    assert (features.name, features.weights, features.note) == ("FID", "random", "")
+    assert (features.name, features.genuine, features.note) == ("FID (random)", False, "")
+    assert features.weights.startswith("random.pth, ")
     assert "299" in features.resize and features([picture, picture[:50]]).shape == (2, 2048)
 
 
@@ -141,13 +144,39 @@ def test_worse_pictures_are_farther_away_and_few_of_them_bring_a_warning():
         assert "2,048" in near["warning"] and "\n" not in near["warning"]
 
 
-def test_a_picture_without_features_leaves_out_its_pair_and_one_pair_is_too_few():
-    a = [RNG.normal(size=(1, 8)) for _ in range(12)]
-    b = [RNG.normal(size=(1, 8)) for _ in range(12)]
-    gap = distribution.fid([*a, None], [*b, b[0]])
-    assert gap == distribution.fid(a, b)
+def test_one_pair_is_too_few():
     with pytest.raises(ValueError, match="FID needs at least two pictures with their references, got 1"):
-        distribution.fid([a[0], None], [b[0], b[1]])
+        distribution.fid([RNG.normal(size=(1, 8))], [RNG.normal(size=(1, 8))])
+
+
+def test_the_distance_of_many_pictures_needs_the_memory_of_a_few():
+    class Drawn:
+        """Features of 20 patches of each of 1200 pictures, made when they are asked for."""
+
+        def __init__(self, shift):
+            self.shift = shift
+
+        def __len__(self):
+            return 1200
+
+        def __getitem__(self, number):
+            if number >= len(self):
+                raise IndexError
+            return np.random.default_rng((number, self.shift)).normal(7, 1 + self.shift, (20, 64)).astype(np.float32)
+
+    sides = Drawn(0), Drawn(1)
+    expected = distances.frechet(*(np.concatenate(list(side)) for side in sides))
+    tracemalloc.start()
+    found = distribution._distance(*sides)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == pytest.approx(expected, rel=1e-6) and expected > 60
+    assert peak < 1200 * 20 * 64 * 4 / 2, "half of what the features of one side need"
+
+
+def test_the_warning_counts_pictures_for_their_patches_are_alike():
+    assert "from 1000 pictures of 20 patches each" in distribution.warning("FID_patch", 1000, 20)
+    assert not distribution.warning("FID_patch", 2048, 20)
 
 
 def test_intervals_of_many_features_are_taken_along_the_strongest_directions():

@@ -112,16 +112,30 @@ def test_a_service_that_fails_makes_rounds_missing_and_a_later_run_asks_only_tho
     assert msfi.measure(PICTURE, judge, NANO)["missing"] == 0 and len(server.asked) == asked + 4
 
 
-def test_asking_again_has_replies_of_its_own_and_shows_the_spread(server, tmp_path):
-    model = Multimodal(Service(server.base, "qwen", "none"), Replies(tmp_path))
-    judges = [endpoint_judge.judge(model, repeat=repeat) for repeat in range(3)]
+def test_asking_again_has_replies_of_its_own_and_shows_the_spread(server, tmp_path, monkeypatch):
     server.plan = [tagged(GLOBAL | {"PI": rating}) for rating in (3, 4, 5)]
-    answers = [judge.rate_global(PICTURE) for judge in judges]
-    assert judging.spread(answers)["pi"] == (4.0, 1.0, 3, 0) and judging.spread(answers)["ch"].deviation == 0
-    assert [judge.rate_global(PICTURE) for judge in judges] == answers and len(server.asked) == 3
+    for _ in range(2):
+        found = endpoint_judge.repeated(3, lambda judge: judge.rate_global(PICTURE), tmp_path)
+        assert found["pi"] == (4.0, 1.0, 3, 0) and found["ch"].deviation == 0 and len(server.asked) == 3
+    monkeypatch.delenv("PIXVERVE_JUDGE_URL")
+    with pytest.raises(EndpointError, match="set PIXVERVE_JUDGE_URL"):
+        endpoint_judge.repeated(3, lambda judge: judge.rate_global(PICTURE), tmp_path)
     kept = [json.loads(path.read_text()) for path in tmp_path.rglob("*.json")]
     assert sorted(one["parameters"].get("repeat", 0) for one in kept) == [0, 1, 2]
     assert all("<json>" in one["replies"][0] and "A bent horizon." in one["replies"][0] for one in kept)
+
+
+def test_other_prompts_or_settings_make_another_judge(server, tmp_path, monkeypatch):
+    model = Multimodal(Service(server.base, "Qwen/qwen3.5-35b-a3b", "none"), Replies(tmp_path))
+    ours, second = endpoint_judge.judge(model), endpoint_judge.judge(model, repeat=1)
+    (tmp_path / "fidelity_local.txt").write_text("version: mine\nRate {region}.\n")
+    other = endpoint_judge.judge(model, str(tmp_path))
+    assert ours.version == endpoint_judge.judge(model).version and ours.genuine
+    monkeypatch.setattr(endpoint_judge, "COMPLIANCE", Settings(long_side=1024))
+    smaller = endpoint_judge.judge(model)
+    assert len({judge.version for judge in (ours, second, other, smaller)}) == 4
+    assert (ours.note, other.note) == (endpoint_judge.OUR_WORDS, "prompts of PIXVERVE_PROMPTS: fidelity_local")
+    assert not endpoint_judge.judge(Multimodal(Service("", "gemma-4", ""), Replies(tmp_path))).genuine
 
 
 def test_options_that_are_off_rename_no_reply_that_was_kept_before_they_existed():
@@ -150,3 +164,5 @@ def test_json_without_its_tags_is_no_answer(server, judge):
     server.usual = says(json.dumps(GLOBAL))
     answer = judge.rate_global(PICTURE)
     assert isinstance(answer, Failed) and "no JSON between <json> and </json>" in answer.reason
+    complaint = server.asked[1]["messages"][-1]["content"]
+    assert complaint.endswith("in English, with the JSON object between <json> and </json>.")

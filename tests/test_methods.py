@@ -69,6 +69,18 @@ def test_every_metric_tells_what_was_asked_for_from_what_was_not(scored):
     assert cards.card.str.contains("3 pictures").all()
 
 
+def test_other_code_draws_its_own_references(scored, tmp_path, monkeypatch):
+    _, rows, _ = scored
+    pictures = rows.head(2).rename(columns={"file": "name"}).assign(seconds=1.0)[list(artefacts.PICTURES)]
+    seen = []
+    monkeypatch.setattr(methods.folder, "score", lambda *question: seen.append(question[-1]) or 1 / 0)
+    for code in ("a", "b"):
+        monkeypatch.setattr(methods.kept_scores, "code", lambda code=code: code)
+        with pytest.raises(ZeroDivisionError):
+            methods.score(pictures, tmp_path, backends.nano(), NANO)
+    assert not set(seen[0].values()) & set(seen[1].values())
+
+
 def test_cases_run_from_the_smoothest_to_the_roughest_and_name_the_worst_place(scored):
     _, rows, _ = scored
     published = [case[2] for case in cases.texture(rows, 4)]

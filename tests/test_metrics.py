@@ -1,11 +1,14 @@
 """The register of the eight metrics: golden values measured again, cards, and stand-ins under their own names."""
+import hashlib
+
 import numpy as np
 import pytest
 
-from pixverve_lib.bench import backends, distribution, ics, msfi
-from pixverve_lib.bench.lengths import NANO
+from pixverve_lib.bench import backends, cards, distribution, ics, msfi
+from pixverve_lib.bench.lengths import NANO, PAPER
 from pixverve_lib.bench.metrics import METRICS, Card
 from pixverve_lib.imaging.cooccurrence import glcm_scores
+from pixverve_lib.models import aesthetics, endpoint_judge, inception
 from pixverve_lib.models.endpoint import EndpointError
 from pixverve_lib.paper import published
 from pixverve_lib.scenes import primer
@@ -84,10 +87,16 @@ def test_without_weights_stand_ins_bear_their_own_names_and_the_rest_says_what_t
     assert not any("\n" in line for line in lines)
 
 
-def test_laion_s_head_makes_it_aesthetics(bare, monkeypatch):
+def test_laion_s_head_makes_it_aesthetics_and_another_one_bears_its_file(bare, tmp_path, monkeypatch):
     monkeypatch.setattr("pixverve_lib.models.aesthetics.load", lambda name: lambda rgb: 5.0 + (max(rgb.shape) == 512))
-    found = backends.chosen(aesthetics="weights/some-head.pth").aesthetics
-    assert (found.name, found.weights) == ("Aesthetics", "some-head")
+    head = tmp_path / "some-head.pth"
+    head.write_bytes(b"one")
+    found = backends.chosen(aesthetics=str(head)).aesthetics
+    assert found.name == "Aesthetics (some-head)" and not found.genuine
+    assert found.weights == "some-head.pth, 3 bytes, sha256 7692c3ad"
+    monkeypatch.setattr(aesthetics, "LAION_SHA256", hashlib.sha256(b"one").hexdigest())
+    found = backends.chosen(aesthetics=str(head)).aesthetics
+    assert found.name == "Aesthetics" and found.genuine
     assert found(np.zeros((2048, 1024, 3), np.uint8)) == 6.0
 
 
@@ -95,8 +104,45 @@ def test_what_was_asked_for_by_path_has_no_stand_in(bare, tmp_path):
     found = backends.chosen(features=str(tmp_path / "no.pth"), aesthetics=str(tmp_path / "head.pth"), judge="classical")
     assert isinstance(found.features, backends.Missing) and isinstance(found.aesthetics, backends.Missing)
     assert "no.pth" in found.features.reason and "head.pth" in found.aesthetics.reason
-    with pytest.raises(ValueError, match="no judge 'somebody'"):
+    with pytest.raises(ValueError, match="no judge 'somebody': it is `classical`, or none for"):
         backends.chosen(judge="somebody")
+
+
+def test_a_damaged_file_costs_its_metric_only_and_says_so(bare, tmp_path):
+    for name in ("bad.pth", "bad.safetensors"):
+        (tmp_path / name).write_bytes(b"no weights at all")
+        reason = backends.chosen(features=str(tmp_path / name), judge="classical").features.reason
+        assert f"{name} cannot be used: " in reason and reason.endswith("; download it again") and "\n" not in reason
+    inception.default_path().parent.mkdir(parents=True)
+    inception.default_path().write_bytes(b"cut sh")
+    found = backends.chosen(judge="classical").features
+    assert found.name == "nano-FID" and "6726825d.pth cannot be used" in found.note
+
+
+def test_fid_with_other_weights_than_the_published_ones_bears_their_file(bare, tmp_path, monkeypatch):
+    monkeypatch.setattr(inception, "load", lambda path: None)
+    (tmp_path / "mine.pth").write_bytes(b"one")
+    found = backends.chosen(features=str(tmp_path / "mine.pth"), judge="classical")
+    assert cards.name("fid_patch", found) == "FID_patch (mine)"
+    card = cards.card("fid", found, PAPER, 3, 0)
+    assert card.backend == "FID (mine)" and "sha256 7692c3ad" in card.line() and not cards.comparable("fid", card)
+    monkeypatch.setattr(inception, "SHA256", hashlib.sha256(b"one").hexdigest())
+    card = cards.card("fid", backends.chosen(features=str(tmp_path / "mine.pth"), judge="classical"), PAPER, 3, 0)
+    assert card.backend == "FID" and cards.comparable("fid", card)
+    assert "a picture that is not square to a square of equal area" in card.line()
+
+
+def test_a_card_says_which_prompts_a_judge_had_and_only_the_paper_s_may_be_compared(bare, monkeypatch):
+    monkeypatch.setenv("PIXVERVE_JUDGE_URL", "http://localhost:9/v1")
+    card = cards.card("msfi", backends.chosen(), PAPER, 3, 0)
+    assert cards.comparable("msfi", card) and endpoint_judge.OUR_WORDS in card.line()
+    assert backends.chosen().judge.version in card.line() and "fewer where a picture holds fewer" in card.line()
+    monkeypatch.setenv("PIXVERVE_JUDGE_MODEL", "some/Qwen3.5-35B-A3B-tuned")
+    assert not cards.comparable("msfi", cards.card("msfi", backends.chosen(), PAPER, 3, 0))
+    card = cards.card("msfi", backends.chosen(judge="classical"), PAPER, 3, 0)
+    assert not cards.comparable("msfi", card) and ", pixverve-repro" in card.version and "limits " in card.version
+    glcm = cards.card("glcm_score", backends.chosen(), PAPER, 3, 0)
+    assert cards.comparable("glcm_score", glcm) and "JPEG" in glcm.note and METRICS["glcm_score"].high == 3
 
 
 def test_an_endpoint_that_is_named_becomes_the_judge(bare, monkeypatch):
@@ -104,6 +150,11 @@ def test_an_endpoint_that_is_named_becomes_the_judge(bare, monkeypatch):
     monkeypatch.setenv("PIXVERVE_JUDGE_MODEL", "some-judge")
     assert backends.chosen().judge.maker.startswith("some-judge")
     assert "classical" in backends.chosen(judge="classical").judge.maker
+    monkeypatch.delenv("PIXVERVE_JUDGE_URL")
+    monkeypatch.setenv("PIXVERVE_CHAT_URL", "http://localhost:9/v1")
+    monkeypatch.setenv("PIXVERVE_CHAT_MODEL", "some-chat")
+    assert backends.chosen().judge.maker.startswith("some-chat"), "the chat model judges where no judge is named"
+    monkeypatch.setenv("PIXVERVE_JUDGE_URL", "http://localhost:9/v1")
     monkeypatch.setenv("PIXVERVE_JUDGE_KEY", "two\nlines")
     with pytest.raises(EndpointError):
         backends.chosen()

@@ -75,6 +75,13 @@ def test_a_patch_is_shown_at_full_size_with_the_reduced_whole_and_its_place():
         assert (round(right * 480) - x, round(bottom * 320) - y) == (64, 64)
 
 
+def test_the_picture_is_reduced_once_for_all_rounds(monkeypatch):
+    reduced, thumbnail = [], msfi.reading.thumbnail
+    monkeypatch.setattr(msfi.reading, "thumbnail", lambda *question: reduced.append(1) or thumbnail(*question))
+    msfi.measure(half_textured(), judge(), NANO)
+    assert len(reduced) == 1
+
+
 def test_a_patch_without_an_answer_is_missing_and_counted_and_never_an_average_rating():
     def local(number, region):
         if number <= 3:

@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import simplejpeg
 from fake_chat_server import broken, fake_chat_server, hang, refuses, says, urls
 from pydantic import Field
 
+from pixverve_lib.models import multimodal
 from pixverve_lib.models.annotation import Failed
 from pixverve_lib.models.endpoint import EndpointError, Service
 from pixverve_lib.models.multimodal import Multimodal, Prompt, Settings, data_url, load_prompt
@@ -104,6 +106,36 @@ def test_a_service_that_hangs_or_talks_nonsense_or_is_gone_is_a_failure_with_one
     assert "APIConnectionError" in gone.ask(PROMPT, [PICTURE[:4]], Rating).reason
     assert client.usage.counts()["failed"] == 2
     assert not any("\n" in failed.reason for failed in (silent, nonsense))
+
+
+def test_a_service_that_cannot_be_reached_is_left_alone_for_a_while(server, tmp_path, monkeypatch):
+    clock, replies = [0.0], Replies(tmp_path)
+    monkeypatch.setattr(multimodal.time, "monotonic", lambda: clock[0])
+    client = Multimodal(Service("http://127.0.0.1:9/v1", "judge-1", KEY, retries=0), replies, patience=2)
+    reasons = [client.ask(PROMPT, [PICTURE[:rows]], Rating).reason for rows in (1, 2, 3)]
+    assert ["not asked" in reason for reason in reasons] == [False, False, True]
+    assert reasons[2] == "judge-1: endpoint not reachable, not asked" and client.usage.counts()["failed"] == 3
+    client.service = Service(server.base, "judge-1", KEY)
+    assert isinstance(client.ask(PROMPT, [PICTURE], Rating), Failed) and not server.asked
+    clock[0] = multimodal.PAUSE
+    assert client.ask(PROMPT, [PICTURE], Rating).rating == 4, "it is there again"
+    server.plan = [refuses(400)] * 3
+    refused = [client.ask(PROMPT, [PICTURE[:rows]], Rating) for rows in (1, 2, 3)]
+    assert all("400" in failed.reason for failed in refused), "who refuses can be reached"
+
+
+def test_make_clean_leaves_what_was_paid_for(tmp_path):
+    shutil.copy(Path(__file__).parents[1] / "Makefile", tmp_path)
+    for name in ("replies/ab/1.json", "weights/head.pth", "pnm/a.pnm", "../runs/a.csv"):
+        path = tmp_path / ".cache" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    for _ in range(2):
+        subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+        left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+        assert left == [".cache/replies/ab/1.json", ".cache/weights/head.pth", "Makefile"]
+    shutil.rmtree(tmp_path / ".cache")
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
 
 
 def test_the_key_is_in_no_file_no_log_and_no_reason_even_if_the_service_repeats_it(server, tmp_path, caplog, capfd):

@@ -1,12 +1,14 @@
 """A prompts file and a folder: what is scored, and one line for each thing that does not fit."""
 import json
+import os
 from collections import Counter
 
 import pandas as pd
 import pytest
 
-from pixverve_lib.bench import prompt_files
-from pixverve_lib.bench.prompt_files import PromptsError, pictures
+from pixverve_lib.bench import matching
+from pixverve_lib.bench.matching import pictures
+from pixverve_lib.bench.prompt_files import PromptsError
 
 
 @pytest.fixture
@@ -70,6 +72,39 @@ def test_a_picture_stays_with_the_row_that_names_it_exactly(folder, tmp_path):
     assert [note.kind for note in notes] == ["prompt without a picture"]
 
 
+@pytest.mark.parametrize("text", ["x/a.png,wrong\na.png,right", "a.png,right\nx/a.png,wrong"])
+def test_a_row_never_takes_the_picture_of_a_row_that_fits_better(folder, tmp_path, text):
+    frame, notes = pictures(folder("a.jpg"), written(tmp_path / "p.csv", f"file,short\n{text}"))
+    assert rows(frame) == [["a.jpg", "right", ""]]
+    assert [note.name for note in notes if note.kind == "file named twice"] == ["x/a.png"]
+
+
+def test_a_row_whose_folder_is_here_takes_no_picture_from_another(folder, tmp_path):
+    gen = folder("x/a.jpg", "a.webp")
+    frame, notes = pictures(gen, written(tmp_path / "p.csv", "file,short\nx/a.jpg,right\nx/a.png,other"))
+    assert rows(frame) == [["x/a.jpg", "right", ""]]
+    assert "prompt without a picture: x/a.png: its picture is named exactly by another row" in map(str, notes)
+
+
+def test_what_lies_there_but_is_not_read_is_said(folder, tmp_path):
+    gen = folder("a.png", "b.HEIC", "c.txt")
+    (gen / "linked").symlink_to(tmp_path)
+    open(os.fsencode(gen) + b"/caf\xe9.png", "wb").close()
+    (gen / "loop.png").symlink_to(gen / "loop.png")
+    frame, notes = pictures(gen)
+    assert [row[0] for row in rows(frame)] == ["a.png"]
+    assert sorted((note.kind, note.name) for note in notes) == [
+        ("kind that is not read", "b.HEIC"), ("linked folder", "linked"),
+        ("name that is not UTF-8", "caf\\udce9.png"), ("no regular file", "loop.png")]
+
+
+def test_a_reference_of_the_same_extension_is_preferred_and_a_choice_is_said():
+    notes, references = [], {"a.jpg": "1", "a.png": "2", "b.jpg": "3", "b.png": "4"}
+    assert matching.paired(["a.png", "b.webp"], references, notes) == {"a.png": "2", "b.webp": "3"}
+    assert [(note.kind, note.name) for note in notes] == [
+        ("equal names", "b.webp"), ("reference without a picture", "a.jpg"), ("reference without a picture", "b.png")]
+
+
 def test_without_a_prompts_file_every_picture_is_scored_and_equal_names_are_said(folder):
     frame, notes = pictures(folder("a.jpg", "a.png", "b/a.png"))
     assert rows(frame) == [[name, "", ""] for name in ("a.jpg", "a.png", "b/a.png")]
@@ -104,4 +139,4 @@ def test_a_file_of_no_use_is_one_clear_line(folder, tmp_path, name, data, hint):
 def test_a_folder_without_pictures_is_one_clear_line(tmp_path):
     for where, hint in ((tmp_path, "no pictures below"), (tmp_path / "gone", "is no folder")):
         with pytest.raises(PromptsError, match=hint):
-            prompt_files.listed(where)
+            matching.listed(where)

@@ -4,8 +4,9 @@ from importlib.metadata import version
 from pixverve_lib.bench import classical_judge, distribution, scoring
 from pixverve_lib.bench.metrics import METRICS, Card
 from pixverve_lib.imaging.cooccurrence import PATCH
-from pixverve_lib.models.endpoint_judge import MODEL
 from pixverve_lib.paper.constants import REGION_RANDOM_PATCHES, REGION_TEXTURED_PATCHES
+
+SQUARE = "a picture that is not square to a square of equal area"
 
 
 def card(key, backends, lengths, pictures, missing, truncated=0, note=""):
@@ -15,7 +16,8 @@ def card(key, backends, lengths, pictures, missing, truncated=0, note=""):
     notes = (_kind(key, instrument), getattr(instrument, "note", ""), note)
     versions = (getattr(instrument, "version", ""), f"pixverve-repro {version('pixverve-repro')}")
     return Card(METRICS[key].name, name(key, backends), getattr(instrument, "weights", ""), resize, patches, pictures,
-                truncated, missing, ", ".join(filter(None, versions)), "; ".join(filter(None, notes)))
+                truncated, missing, ", ".join(filter(None, versions)), "; ".join(filter(None, notes)),
+                getattr(instrument, "genuine", False))
 
 
 def name(key, backends):
@@ -25,12 +27,12 @@ def name(key, backends):
     found = getattr(backends, scoring.BACKEND[key])
     if hasattr(found, "maker"):
         return f"{METRICS[key].name} ({found.maker})"
-    return found.name + ("_patch" if key == "fid_patch" else "")
+    return found.name.replace("FID", "FID_patch", 1) if key == "fid_patch" else found.name
 
 
 def comparable(key, card):
     """Whether the number may stand beside published ones."""
-    return card.backend == METRICS[key].name or MODEL in card.backend
+    return card.genuine or key not in scoring.BACKEND
 
 
 def _seen(key, lengths, own):
@@ -38,18 +40,19 @@ def _seen(key, lengths, own):
     large = f"{lengths.local_small} px, {lengths.local_large} px from a long side of {lengths.large_from} px"
     textured, random = REGION_TEXTURED_PATCHES, REGION_RANDOM_PATCHES
     return {
-        "fid": (f"reference to the picture's side (bilinear), both to {own}", ""),
-        "fid_patch": (f"reference to the picture's side (Lanczos), patches to {own}",
+        "fid": (f"{SQUARE}, reference to the same (bilinear), both to {own}", ""),
+        "fid_patch": (f"{SQUARE}, reference to the same (Lanczos), patches to {own}",
                       f"{distribution.PATCHES} of {lengths.fid} px a picture, places by seed {distribution.SEED}"),
         "glcm_score": ("", f"all of {PATCH} px, no overlap, the rest dropped"),
-        "msfi": (f"whole picture to {lengths.whole} px", f"{textured} textured + {random} random of {large}"),
+        "msfi": (f"whole picture to {lengths.whole} px",
+                 f"{textured} textured + {random} random of {large}; fewer where a picture holds fewer"),
         "ics": (f"to {lengths.compliance} px", ""),
     }.get(key, (own, ""))
 
 
 def _kind(key, instrument):
     if key == "glcm_score":
-        return "symmetric, as published (released code)"
+        return "symmetric, as published (released code); published scores are of JPEG files, of unknown quality"
     if not hasattr(instrument, "maker"):
         return ""
     blind = "; it measures traces of damage and sees little of structure, perspective and light in photographs"

@@ -18,7 +18,7 @@ import numpy as np
 
 from pixverve_lib.imaging import fidelity_measures, reading
 from pixverve_lib.models.annotation import Failed
-from pixverve_lib.models.judging import COMPLIANCE_LEVELS, FIDELITY_LEVELS, Judge
+from pixverve_lib.models.judging import COMPLIANCE_LEVELS, FIDELITY_LEVELS, Judge, fingerprint
 from pixverve_lib.scenes import primer, primer_checker
 
 MAKER = "classical"
@@ -42,7 +42,8 @@ LIMITS = {  # measure -> (nothing is wrong, nothing is right); not in paper: cal
 
 def judge():
     """The classical judge; needs no weights and no network."""
-    return Judge(MAKER, rate_global, rate_local, rate_compliance)
+    version = f"limits {fingerprint([LIMITS, GLOBAL, LOCAL, WHOLE, GATE, HALLUCINATED])}"
+    return Judge(MAKER, rate_global, rate_local, rate_compliance, version=version)
 
 
 def rate_global(rgb):

@@ -7,10 +7,12 @@ FID_patch  both are resized to (side, side) with Lanczos; the same random patche
            a patch are ever resized: the result is that of cutting the resized picture, at most one level off.
 
 Places: one stream of Python's random.Random(42) for the whole set; for each picture in turn 20 times `top`, then
-`left`, both randint(0, side - patch), ends included. A picture that is left out draws nothing, as in the released code.
-A side below the patch has no places and no FID_patch.
+`left`, both randint(0, side - patch), ends included. A picture without a reference, or whose header cannot be read,
+draws nothing; one that turns out to be truncated later has drawn already. A side below the patch has no places and no
+FID_patch.
 """
 from contextlib import nullcontext
+from itertools import islice
 from random import Random
 
 import numpy as np
@@ -22,8 +24,9 @@ from pixverve_lib.kit.progress import progress
 
 PATCHES = 20  # a picture; not in paper: released code
 SEED = 42  # not in paper: released code
-ENOUGH = 2048  # samples for a covariance of 2048 features to have full rank; not in paper: pytorch-fid's warning
+ENOUGH = 2048  # pictures for a covariance of 2048 features to have full rank; not in paper: pytorch-fid's warning
 DIRECTIONS = 256  # of 2048 features, for intervals: minutes instead of an hour; not in paper: choice
+GATHERED = 64  # pictures whose features are in memory together
 BAND = 512  # rows resized at a time
 REACH = {Image.Resampling.BILINEAR: 1, Image.Resampling.LANCZOS: 3}  # source pixels each way, at scale 1
 
@@ -52,52 +55,77 @@ def places(sides, lengths):
 
 
 def fid(generated, reference, name="FID", seed=0):
-    """The distance and how far it may be off: {"value", "low", "high", "samples", "warning"}.
+    """The distance and how far it may be off: {"value", "low", "high", "warning"}.
 
-    generated, reference: a list with the features of each picture, n D (n = 1 for FID, 20 for FID_patch), pairs in
-    order; None stands for a picture without features and leaves out its pair. warning: one line, or "".
+    generated, reference: sequences with the features of each picture, n D (n = 1 for FID, 20 for FID_patch), pairs in
+    order; they are gone through several times, a picture after the other, so they may lie on disk. warning: one line,
+    or "".
     The interval resamples pairs of pictures (bench/bootstrap.py). Resampled sets hold fewer different pictures, so all
     their distances are too large: low and high are the value minus and plus half the width of those distances.
     Raises ValueError for fewer than two pairs.
     """
-    pairs = [(a, b) for a, b in zip(generated, reference, strict=True) if a is not None and b is not None]
-    if len(pairs) < 2:
-        raise ValueError(f"{name} needs at least two pictures with their references, got {len(pairs)}")
-    value, half, samples = _distance(pairs), _half_width(name, pairs, seed), sum(len(a) for a, _ in pairs)
-    return {"value": value, "low": max(0.0, value - half), "high": value + half, "samples": samples,
-            "warning": warning(name, samples)}
+    if min(len(generated), len(reference)) < 2:
+        raise ValueError(f"{name} needs at least two pictures with their references, got {len(generated)}")
+    value, half = _distance(generated, reference), _half_width(name, generated, reference, seed)
+    return {"value": value, "low": max(0.0, value - half), "high": value + half,
+            "warning": warning(name, len(generated), len(generated[0]))}
 
 
-def _half_width(name, pairs, seed):
+def _half_width(name, generated, reference, seed):
     """Half the width of the interval, in the span of the strongest directions: exact up to DIRECTIONS features."""
-    pairs = _strongest(pairs)
-    long = sum(len(a) for a, _ in pairs) >= ENOUGH
+    sides = _strongest(generated, reference)
+    long = sum(map(len, sides[0])) >= ENOUGH
     with progress(bootstrap.DRAWS + 1, f"{name}: interval", unit="resamples") if long else nullcontext(id) as count:
         def score(rows):
             count("done")
-            return {name: _distance([pairs[row] for row in rows])}
-        drawn = bootstrap.over_pictures(score, len(pairs), seed).iloc[0]
+            return {name: _distance(*([side[row] for row in rows] for side in sides))}
+        drawn = bootstrap.over_pictures(score, len(generated), seed).iloc[0]
     return float(drawn.high - drawn.low) / 2
 
 
-def _strongest(pairs):
-    """The same features along the directions in which both sets together vary most."""
-    both = np.concatenate([features for pair in pairs for features in pair]).astype(np.float64)
-    if both.shape[1] <= DIRECTIONS:
-        return pairs
-    basis = np.linalg.eigh(np.cov(both.T))[1][:, -DIRECTIONS:]
-    return [(a @ basis, b @ basis) for a, b in pairs]
+def _strongest(*sides):
+    """The same features, in memory, along the directions in which both sets together vary most."""
+    if sides[0][0].shape[1] <= DIRECTIONS:
+        return [list(side) for side in sides]
+    _, covariance = _moments(features for side in sides for features in side)
+    basis = np.linalg.eigh(covariance)[1][:, -DIRECTIONS:]
+    return [[(features @ basis).astype(np.float32) for features in side] for side in sides]
 
 
-def warning(name, samples):
-    """One line below 2,048 samples, else ""."""
-    few = f"{name} from {samples} samples: below {ENOUGH:,} it reads too high; compare only sets of equal size"
-    return few if samples < ENOUGH else ""
+def warning(name, pictures, patches=1):
+    """One line below 2,048 pictures, else ""; patches: how many of each are compared."""
+    each = f" of {patches} patches each, which are much alike" if patches > 1 else ""
+    few = f"{name} from {pictures} pictures{each}: below {ENOUGH:,} it reads too high; compare only sets of equal size"
+    return few if pictures < ENOUGH else ""
 
 
-def _distance(pairs):
-    generated, reference = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    return distances.frechet(generated, reference)
+def _distance(generated, reference):
+    return distances.frechet(_gathered(generated), _gathered(reference))
+
+
+def _gathered(side):
+    """The features of all pictures, N D, or fewer with the same mean and covariance where there are many."""
+    samples, width = len(side) * len(side[0]), side[0].shape[1]
+    return np.concatenate(list(side)) if samples <= 2 * width else _stand_in(*_moments(side))
+
+
+def _stand_in(mean, covariance):
+    """2 D features with this mean and covariance: from the mean along each principal axis, both ways."""
+    variances, axes = np.linalg.eigh(covariance)
+    arms = np.sqrt(variances.clip(0) * (2 * len(mean) - 1) / 2)[:, None] * axes.T
+    return np.concatenate([mean + arms, mean - arms])
+
+
+def _moments(parts):
+    """Mean  # D  and unbiased covariance  # D D, float64  of features that are never all in memory."""
+    count, total, square, origin = 0, 0.0, 0.0, None
+    parts = iter(parts)
+    while some := list(islice(parts, GATHERED)):
+        rows = np.concatenate(some).astype(np.float64)
+        origin = rows[0].copy() if origin is None else origin  # near the mean: no digits are lost
+        rows -= origin
+        count, total, square = count + len(rows), total + rows.sum(0), square + rows.T @ rows
+    return origin + total / count, (square - np.outer(total, total) / count) / (count - 1)
 
 
 def resized(rgb, side, resample=Image.Resampling.BILINEAR):

@@ -14,21 +14,21 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from pixverve_lib.bench import cards, distribution, prompt_files, report, scoring, summary
-from pixverve_lib.bench.kept_scores import Kept, code, digest, remembered, stamp
+from pixverve_lib.bench import cards, distribution, matching, report, scoring, summary
+from pixverve_lib.bench.kept_scores import Column, Kept, code, digest, remembered, stamp
 from pixverve_lib.bench.lengths import PAPER
 from pixverve_lib.bench.metrics import METRICS, Card
 from pixverve_lib.bench.prompt_files import Note, PromptsError
 from pixverve_lib.imaging.reading import UnreadableImage, probe
-from pixverve_lib.kit.artefacts import atomic
+from pixverve_lib.kit.artefacts import atomic, write_bytes_atomically
 from pixverve_lib.kit.progress import progress
 
 
 @dataclass(frozen=True)
 class Scored:
-    """rows: a row a picture: file, path, status (ok, unreadable), what scoring.Measured.row holds, thumbnail (a file).
-    summary: metric, value, low, high, pictures, missing; of every score and part of one. cards: metric -> Card, of
-    those that have a value. absent: metric -> why it has none. notes: of prompt_files.Note, what is wrong or missing.
+    """rows: a row a picture: file, path, status (ok, unreadable, too large), what scoring.Measured.row holds, thumbnail
+    (a file). summary: metric, value, low, high, pictures, missing; of every score and part of one. cards: metric ->
+    Card, of those that have a value. absent: metric -> why it has none. notes: of prompt_files.Note.
     """
 
     rows: pd.DataFrame
@@ -50,56 +50,50 @@ class _Job:
     row_way: str
     features_way: str
 
+    def finished(self, row, names):
+        """Whether nothing of a kept row and of kept features, whose names these are, is to be made any more."""
+        whole = names is not None and (self.reference is None or scoring.whole_of_both(names))
+        return row is not None and not row["unfinished"] and whole
+
 
 def score(pictures, out, backends, lengths=PAPER, seed=0, reference=None, notes=()):
     """Score pictures and write scores.csv, scores.parquet, summary.csv, cards.csv and notes.csv into the folder `out`.
 
-    pictures: frame with file, path, short, long ("" for no text), as prompt_files.pictures gives; backends: of
+    pictures: frame with file, path, short, long ("" for no text), as matching.pictures gives; backends: of
     bench/backends.py; lengths: PAPER for real pictures, NANO for those of nano models; reference: {file: path} of the
     real pictures, paired by name whatever the extension; notes: what is known already to be wrong with the input.
     Goes on where an earlier run into `out` ended. Returns Scored. Raises DiskFull.
     """
     out, notes = Path(out), list(notes)
-    jobs = _jobs(pictures, _paired(pictures["file"], reference, notes), backends, lengths, seed)
-    rows, features = _run(jobs, backends, lengths, seed, out / "kept", notes)
-    notes += _about(rows, jobs, features)
-    ways = [job.features_way for job in jobs]
+    jobs = _jobs(pictures, matching.paired(pictures["file"], reference, notes), backends, lengths, seed)
+    rows, names = _run(jobs, backends, lengths, seed, out / "kept", notes)
+    ways = {job.file: job.features_way for job in jobs}
 
-    def recall(metric, make):
-        return remembered(out / "kept", [metric, seed, ways], make)
-    averages, absent, warnings = summary.of_rows(rows, features, backends, reference, seed, recall)
-    notes += summary.missing(rows, absent)
+    def column(files, name):
+        return Column([Kept(out / "kept", file).npz for file in files], name)
+
+    def recall(metric, files, make):
+        return remembered(out / "kept", [metric, seed, [ways[file] for file in files]], make)
+    averages, absent, warnings = summary.of_rows(rows, names, column, backends, reference, seed, recall)
+    notes += summary.about(rows, names, lengths) + summary.missing(rows, absent)
     found = {key: _card(key, averages, rows, backends, lengths, warnings) for key in METRICS if key not in absent}
     scored = Scored(rows, averages, found, absent, notes)
     _write(out, scored)
     return scored
 
 
-def _paired(files, reference, notes):
-    """{file: path of its reference}; what has no partner becomes a note."""
-    if reference is None:
-        return {}
-    by_stem = {prompt_files.stem(name): name for name in reference}
-    partner = {file: by_stem[prompt_files.stem(file)] for file in files if prompt_files.stem(file) in by_stem}
-    notes += [Note("picture without a reference", file, "counts for every metric but FID and FID_patch")
-              for file in files if file not in partner]
-    notes += [Note("reference without a picture", name, "not used")
-              for name in reference if name not in set(partner.values())]
-    return {file: reference[name] for file, name in partner.items()}
-
-
 def _jobs(pictures, paired, backends, lengths, seed):
     sides = {row.file: distribution.side_of(*size) for row in pictures.itertuples()
              if row.file in paired and (size := _size(row.path))}
     places = dict(zip(sides, distribution.places(sides.values(), lengths), strict=True))
-    settings = [asdict(lengths), seed, code()]
-    who = {field: _who(getattr(backends, field)) for field in ("features", "aesthetics", "clip", "fg_clip", "judge")}
+    settings, network = [asdict(lengths), code()], _who(backends.features)
+    who = {field: _who(getattr(backends, field)) for field in ("aesthetics", "clip", "fg_clip", "judge")}
     jobs = []
     for row in pictures.itertuples():
         texts, corners = {"short": row.short, "long": row.long}, places.get(row.file, [])
-        file, other = stamp(row.path), paired.get(row.file)
-        jobs.append(_Job(row.file, row.path, texts, other, tuple(corners), digest([file, texts, who, settings]),
-                         digest([file, other and stamp(other), who["features"], corners, settings])))
+        file, other = stamp(row.path), None if scoring.missing_backend(backends, "fid") else paired.get(row.file)
+        jobs.append(_Job(row.file, row.path, texts, other, tuple(corners), digest([file, texts, who, settings, seed]),
+                         digest([file, other and stamp(other), network, corners, settings])))
     return jobs
 
 
@@ -115,44 +109,51 @@ def _who(backend):
 
 
 def _run(jobs, backends, lengths, seed, folder, notes):
-    """(frame of rows, {file: features}) of all jobs, those kept and those done now."""
-    rows, features = [], {}
-    known = {job.file: (Kept(folder, job.file).row(job.row_way), Kept(folder, job.file).features(job.features_way))
+    """(frame of rows, {file: names of its features}) of all jobs, those kept and those done now."""
+    rows, names, kept = [], {}, {job.file: Kept(folder, job.file) for job in jobs}
+    known = {job.file: (kept[job.file].row(job.row_way), _names(kept[job.file].features(job.features_way)))
              for job in jobs}
-    finished = [file for file, (row, arrays) in known.items() if row is not None and arrays is not None]
+    finished = [job for job in jobs if job.finished(*known[job.file])]
     with progress(len(jobs), f"scores, {folder.parent.name}", kept=["ok"] * len(finished)) as count:
         for job in jobs:
-            kept, (row, arrays) = Kept(folder, job.file), known[job.file]
-            head, thumbnail = {"file": job.file, "path": job.path, "status": "ok"}, str(kept.jpg)
+            row, found = known[job.file]
+            head = {"file": job.file, "path": job.path, "status": "ok", "thumbnail": str(kept[job.file].jpg)}
             try:
-                if row is None or arrays is None:
-                    row, arrays = _make(job, backends, lengths, seed, kept, row)
+                if not job.finished(row, found):
+                    row, found = _make(job, backends, lengths, seed, kept[job.file], row)
                     count("ok")
-            except UnreadableImage as error:
-                row, arrays, thumbnail, head["status"] = {"reasons": error.reason}, {}, "", "unreadable"
-                notes.append(Note("picture that cannot be read", job.file, f"not scored: {error.reason}"))
-                tqdm.write(str(notes[-1]), file=sys.stdout)
+            except (UnreadableImage, MemoryError) as error:
+                row, found = {"reasons": _spoilt(job.file, error, notes), "unfinished": ""}, None
+                head |= {"status": "too large" if isinstance(error, MemoryError) else "unreadable", "thumbnail": ""}
                 count("rejected")
-            rows.append(head | row | {"thumbnail": thumbnail})
-            features[job.file] = arrays
+            rows.append(head | row)
+            names[job.file] = found or set()
     columns = ["file", "path", "status", "height", "width", *scoring.SCORES, *scoring.COUNTS, "reasons", "unfinished",
                "thumbnail"]
-    return pd.DataFrame(rows, columns=columns), features
+    return pd.DataFrame(rows, columns=columns), names
+
+
+def _names(features):
+    return None if features is None else set(features)
 
 
 def _make(job, backends, lengths, seed, kept, row):
-    measured = scoring.score_picture(job.path, job.texts, backends, lengths, seed, job.reference, job.places, row)
+    """(row, names of features) of a picture, of which `row` and what is kept of its features are not made again."""
+    measured = scoring.score_picture(job.path, job.texts, backends, lengths, seed, job.reference, job.places, row,
+                                     kept.features(job.features_way))
     kept.keep(measured, job.row_way, job.features_way)
-    return measured.row, measured.features
+    reasons = "\n".join(filter(None, (measured.row["reasons"], measured.lost)))
+    return measured.row | {"reasons": reasons}, _names(measured.features)
 
 
-def _about(rows, jobs, features):
-    """Notes about sizes and references."""
-    sizes = rows.groupby(["height", "width"]).size()
-    mixed = Note("mixed sizes", f"{len(sizes)} sizes", "fine: each picture is scored at its own, averages mix them")
-    lost = [job for job in jobs if "whole" in features[job.file] and "reference_whole" not in features[job.file]]
-    unread = [Note("reference that cannot be read", job.file, "left out of FID and FID_patch") for job in lost]
-    return [mixed] * (len(sizes) > 1) + unread
+def _spoilt(file, error, notes):
+    """Why a picture is not scored at all; it becomes a note, too."""
+    large = isinstance(error, MemoryError)
+    reason = "it does not fit into memory: score it on a larger machine" if large else error.reason
+    kind = "picture that is too large" if large else "picture that cannot be read"
+    notes.append(Note(kind, file, f"not scored: {reason}"))
+    tqdm.write(str(notes[-1]), file=sys.stdout)
+    return reason
 
 
 def _card(key, averages, rows, backends, lengths, warnings):
@@ -185,8 +186,9 @@ def score_folder(gen, prompts=None, ref=None, out=None, seed=0, **chosen):
     out = Path(out or Path("runs") / "bench" / gen.name).expanduser().resolve()
     if out.is_relative_to(gen):
         raise PromptsError(f"{str(out)!r} lies in the folder that is scored: name another one as OUT=folder")
-    pictures, notes = prompt_files.pictures(gen, prompts)
-    reference, more = prompt_files.listed(ref) if ref else (None, [])
+    pictures, notes = matching.pictures(gen, prompts)
+    reference, more = matching.listed(ref) if ref else (None, [])
+    _claim(out, gen)
     from pixverve_lib.bench import backends  # seconds, for it brings the networks: a wrong path should not cost them
     who = backends.chosen(**chosen)
     scored = score(pictures, out, who, PAPER, seed, reference, notes + more)
@@ -196,6 +198,17 @@ def score_folder(gen, prompts=None, ref=None, out=None, seed=0, **chosen):
              *(f"{who.judge.maker}: {word} {count}" for word, count in who.judge.usage().items())]
     report.write(out, scored, gen.name, facts)
     return scored, out
+
+
+def _claim(out, gen):
+    """Write whose results `out` holds.  Raises PromptsError where they are another folder's."""
+    mark, mine = out / "folder.txt", os.fsencode(gen)
+    if mark.exists() and mark.read_bytes() != mine:
+        other = os.fsdecode(mark.read_bytes())
+        raise PromptsError(f"{str(out)!r} holds the results of {other!r}: name another folder as OUT=folder (or, if "
+                           f"the pictures have only moved, delete {mark.name} there)")
+    out.mkdir(parents=True, exist_ok=True)
+    write_bytes_atomically(mark, mine)
 
 
 def main(arguments=None):
@@ -229,8 +242,8 @@ def _parser():
 
 def _closing_lines(scored):
     rows = {row.metric: row for row in scored.summary.itertuples()}
-    lines = [f"{card.backend}: {rows[key].value:.3f} [{rows[key].low:.3f}, {rows[key].high:.3f}]"
-             for key, card in scored.cards.items()]
+    lines = [f"{card.backend}: {rows[key].value:.3f}" + f" [{rows[key].low:.3f}, {rows[key].high:.3f}]" * (
+        pd.notna(rows[key].low)) for key, card in scored.cards.items()]
     lines += [f"{METRICS[key].name}: not measured: {reason}" for key, reason in scored.absent.items()]
     return lines + [f"{count} x {kind}" for kind, count in Counter(note.kind for note in scored.notes).items()]
 

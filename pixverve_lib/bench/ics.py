@@ -21,8 +21,6 @@ def measure(rgb, caption, judge):
     rgb: H W 3 uint8; caption: the long one; judge: models/judging.py. What has no answer is NaN.
     """
     answer = judge.rate_compliance(rgb, caption) if _written(caption) else Failed("no long caption")
-    if answer is None:
-        answer = Failed(f"ICS: the judge {judge.maker!r} cannot compare a picture with a text; set PIXVERVE_JUDGE_URL")
     if isinstance(answer, Failed):
         return dict.fromkeys(("ics", *COMPLIANCE), float("nan")) | {"missing": 1, "why": answer.reason}
     ratings = {key: float(answer[key]) for key in COMPLIANCE}

@@ -1,7 +1,8 @@
-"""What is finished of a folder, on disk: a picture is never scored twice, whatever ended the run before.
+"""What is finished of a folder, on disk: no score is made twice, whatever ended the run before.
 
-Three files a picture: NAME.json (its row), NAME.npz (features for FID), NAME.jpg (thumbnail). The first two say in
-which way they were made: file, texts, settings and code. One made in another way, or damaged, counts as missing.
+Three files a picture, whose common name is a digest of its own: .json (its row, unfinished metrics named), .npz
+(features for FID), .jpg (thumbnail). The first two say in which way they were made: file, texts, settings and code. One
+made in another way, or damaged, counts as missing.
 """
 import hashlib
 import json
@@ -27,16 +28,15 @@ class Kept:
         self.json, self.npz, self.jpg = (base.with_suffix(end) for end in (".json", ".npz", ".jpg"))
 
     def row(self, way):
-        """The finished row, or None."""
+        """The row, some metrics of which may be unfinished, or None."""
         try:
             found = json.loads(self.json.read_bytes())
-            fresh = found["way"] == way and not found["row"]["unfinished"] and self.jpg.exists()
-            return found["row"] if fresh else None
+            return found["row"] if found["way"] == way and self.jpg.exists() else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def features(self, way):
-        """The finished features {name: array}, or None."""
+        """The features {name: array}, or None; those of a reference that could not be read lack in them."""
         try:
             with np.load(self.npz, allow_pickle=False) as found:
                 arrays = dict(found)
@@ -45,12 +45,30 @@ class Kept:
             return None
 
     def keep(self, measured, row_way, features_way):
-        """Write scoring.Measured; the row last, since it says that the picture is finished. Raises DiskFull."""
+        """Write scoring.Measured, the row last. Raises DiskFull."""
         self.json.parent.mkdir(parents=True, exist_ok=True)
         reading.write_jpeg(self.jpg, measured.thumbnail, 85)
-        with atomic(self.npz) as temporary:
-            np.savez(temporary, way=features_way, **measured.features)
+        if measured.features is not None:
+            with atomic(self.npz) as temporary:
+                np.savez(temporary, way=features_way, **measured.features)
         write_bytes_atomically(self.json, json.dumps({"way": row_way, "row": measured.row}).encode())
+
+
+class Column:
+    """One array of each of many pictures, each read from its file whenever it is asked for.
+
+    files: .npz of Kept; name: of the array
+    """
+
+    def __init__(self, files, name):
+        self.files, self.name = files, name
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, number):
+        with np.load(self.files[number], allow_pickle=False) as found:
+            return found[self.name]
 
 
 def remembered(folder, key, make):

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pixverve_lib.bench import cards, folder
+from pixverve_lib.bench import cards, folder, kept_scores
 from pixverve_lib.bench.metrics import METRICS
 from pixverve_lib.imaging import reading
 from pixverve_lib.kit import artefacts
@@ -69,7 +69,8 @@ def _one(key, chosen, out, backends, lengths, seed):
     asked = [prompts[number] for number in chosen.number]
     names = [f"{number:04d}.png" for number in chosen.number]
     side = reading.probe(chosen.path.iloc[0])[0]
-    known = truth(prompts[:chosen.number.max() + 1], side, out / f"scenes-{side}")
+    scenes = out / f"scenes-{side}-{kept_scores.code()}"  # other code may draw others
+    known = truth(prompts[:chosen.number.max() + 1], side, scenes)
     frame = pd.DataFrame({"file": names, "path": list(chosen.path), "short": [each.short for each in asked],
                           "long": [each.long for each in asked]})
     done = folder.score(frame, out / "-".join(key.values()).replace(" ", ""), backends, lengths, seed,

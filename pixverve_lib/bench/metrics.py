@@ -19,8 +19,9 @@ class Golden(NamedTuple):
 
 @dataclass(frozen=True)
 class Metric:
-    """An entry of the register: `low` and `high` bound its values, `needs` is of reference, short, long, judge.
+    """An entry of the register: `needs` is of reference, short, long, judge.
 
+    low, high: its range as bars show it; it bounds the values, but for GLCM Score and Aesthetics, which may leave it.
     per_picture: whether one picture has a value; without it only a set of pictures has.
     paper, released: the definition in the paper and the one in the released evaluation code.
     """
@@ -45,7 +46,8 @@ class Card:
     """How a number was made; what is empty or zero is left out of its line.
 
     metric, backend: names as in tables; weights, resize, patches, version, note: a few words each; pictures: how many
-    have a value; truncated: texts that were cut; missing: pictures without a value.
+    have a value; truncated: texts that were cut; missing: pictures without a value; genuine: whether
+    weights or judge are the paper's own, so that the number may stand beside published ones.
     """
 
     metric: str
@@ -58,6 +60,7 @@ class Card:
     missing: int = 0
     version: str = ""
     note: str = ""
+    genuine: bool = False
 
     def line(self):
         """`FID | inception 2015-12-05 | resize: ... | 200 pictures | 3 missing | torchmetrics 1.9.0`"""
@@ -91,7 +94,7 @@ METRICS = {
         "Unit-length CLIP ViT-L/14 feature through the linear head sac+logos+ava1-l14-linearMSE.",
         Golden("nano-aesthetic of bench-000 drawn at 256 px", 6.456, 0.01)),
     "glcm_score": Metric(
-        "GLCM Score", True, 0, 16, frozenset(), True,
+        "GLCM Score", True, 0, 3, frozenset(), True,  # published kind: 0.4 to 2.8; heavy noise reaches 4
         "Mean Shannon entropy of the normalised 64-level co-occurrence matrices of 64-px patches (Sec. F.1): 4 to 9 "
         "bits on real pictures.",
         "scikit-image's shannon_entropy of the 4-D array of symmetric matrices: entropy of its distinct values, 0.4 to "

@@ -58,8 +58,9 @@ def measure(rgb, judge, lengths, seed=0):
     rgb: H W 3 uint8; judge: models/judging.py; lengths: bench/lengths.py; seed: draws the random patches. missing: how
     many rounds have no answer, of one global and up to ten local ones; why: the reasons in one line, or "".
     """
-    seen = _complete(judge.rate_global(reading.thumbnail(rgb, lengths.whole)))
-    close = [answer for _, answer in rated(rgb, judge, lengths, seed)]
+    whole = reading.thumbnail(rgb, lengths.whole)
+    seen = _complete(judge.rate_global(whole))
+    close = [answer for _, answer in rated(rgb, judge, lengths, seed, whole)]
     reasons = [answer.reason for answer in (seen, *close) if isinstance(answer, Failed)]
     if not close:
         reasons.append(f"{rgb.shape[0]} x {rgb.shape[1]} px hold no patch of {lengths.local(*rgb.shape[:2])} px")
@@ -69,10 +70,13 @@ def measure(rgb, judge, lengths, seed=0):
             **overall, **local, "missing": len(reasons), "why": "; ".join(dict.fromkeys(reasons))}
 
 
-def rated(rgb, judge, lengths, seed=0):
-    """What the judge says about each patch: a list of (its place as judging.Region, Ratings or Failed)."""
+def rated(rgb, judge, lengths, seed=0, whole=None):
+    """What the judge says about each patch: a list of (its place as judging.Region, Ratings or Failed).
+
+    whole: the picture at lengths.whole px, if it is at hand.
+    """
     (height, width), side = rgb.shape[:2], lengths.local(*rgb.shape[:2])
-    whole = reading.thumbnail(rgb, lengths.whole)
+    whole = reading.thumbnail(rgb, lengths.whole) if whole is None else whole
 
     def rate(corner):
         top, left = corner

@@ -1,30 +1,23 @@
-"""Which pictures of a folder are scored, with which texts: a prompts file matched with what lies in the folder.
+"""Prompts files: the texts that come with a folder of pictures; bench/matching.py finds which picture is meant.
 
-The file is CSV, JSONL or Parquet in UTF-8 with a row a picture: `file` (its name below the folder), `short` and `long`
-(captions). The released benchmark.jsonl (`file_name`, `short_caption`, `long_caption`) is read as it is. The file
-decides what is scored; without one every picture is, without texts. What does not fit costs one `Note`, never the run.
+A file is CSV, JSONL or Parquet in UTF-8 with a row a picture: `file` (its name below the folder), `short` and `long`
+(captions). The released benchmark.jsonl (`file_name`, `short_caption`, `long_caption`) is read as it is. What does not
+fit costs one `Note`, never the run.
 """
 import csv
 import json
-import os
 import unicodedata
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
-
-from pixverve_lib.imaging import reading
 
 NAMES = {  # a column's name in the file -> ours
     "file": "file", "short": "short", "long": "long",
     "file_name": "file", "short_caption": "short", "long_caption": "long",  # released benchmark.jsonl
 }
 TEXTS = {"short": "CLIPScore", "long": "FG-CLIP2 Score and ICS"}  # column -> what needs it (Sec. 3.3.2)
-SUFFIXES = tuple(suffix for suffix, name in Image.registered_extensions().items() if name in (*reading.FORMATS, "MPO"))
 
 
 class PromptsError(ValueError):
@@ -41,48 +34,6 @@ class Note:
 
     def __str__(self):
         return f"{self.kind}: {self.name}: {self.text}"
-
-
-def pictures(folder, prompts=None):
-    """What to score, as a frame (file, path, short, long; an absent text is ""), and a list of Note.
-
-    folder: of the pictures, searched in all its subfolders; prompts: the prompts file, None for every picture without
-    texts. Raises PromptsError where nothing is left to score.
-    """
-    found, notes = listed(folder)
-    if prompts is None:
-        rows = [{"file": name, "path": path, "short": "", "long": ""} for name, path in found.items()]
-        notes += _equal_stems(found)
-    else:
-        wanted, more = read(prompts)
-        rows, unmatched = _matched(wanted, found)
-        notes += more + unmatched
-    if not rows:
-        raise PromptsError(f"no picture of {str(folder)!r} is named in {str(prompts)!r}: its column `file` holds names "
-                           f"such as {next(iter(found))!r}")
-    return pd.DataFrame(rows, columns=["file", "path", "short", "long"]), notes
-
-
-def listed(folder):
-    """Pictures below a folder, {name relative to it, with /: path}, and a list of Note.  Raises PromptsError."""
-    root = Path(folder).expanduser().resolve()
-    if not root.is_dir():
-        raise PromptsError(f"{str(folder)!r} is no folder: name the one that holds the pictures")
-    found, notes = {}, []
-    for here, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for path in (Path(here, name) for name in names if not name.startswith(".")):
-            if path.suffix.lower() in SUFFIXES:
-                name = path.relative_to(root).as_posix()
-                if not path.resolve().is_relative_to(root):
-                    notes.append(Note("link out of the folder", name, "not followed: put the picture itself there"))
-                elif path.is_file():  # no pipe, no link that leads nowhere
-                    found[name] = str(path)
-                else:
-                    notes.append(Note("no regular file", name, "not read"))
-    if not found:
-        raise PromptsError(f"no pictures below {str(folder)!r} (looked for {' '.join(sorted(SUFFIXES))})")
-    return dict(sorted(found.items())), notes
 
 
 def read(file):
@@ -180,59 +131,16 @@ def _once(rows, notes):
             notes.append(Note("row without a file name", place, "left out"))
         elif _leaves(name):
             notes.append(Note("path that leaves the folder", name, "refused"))
-        elif (key := _key(name)) in kept:
+        elif (key := composed(name)) in kept:
             notes.append(Note("file named twice", name, f"{place} left out, {kept[key]['place']} counts"))
         else:
             kept[key] = row | {"file": str(PurePosixPath(name))}
     return list(kept.values())
 
 
-def _matched(wanted, found):
-    """Rows with the paths of their pictures, and notes about prompts and pictures that have no partner."""
-    exact = {_key(name): name for name in found}
-    named = {exact[_key(row["file"])] for row in wanted if _key(row["file"]) in exact}
-    by_stem = {}
-    for name in found:
-        by_stem.setdefault(stem(name), []).append(name)
-    rows, notes, taken = [], [], set()
-    for row in wanted:
-        name = row["file"]
-        near = by_stem.get(stem(name)) or by_stem.get(stem(PurePosixPath(name).name), [])  # some name a folder, too
-        free = [one for one in near if one not in named]
-        match = [exact[_key(name)]] if _key(name) in exact else free
-        if len(match) == 1 and match[0] not in taken:
-            taken.add(match[0])
-            rows.append({"file": match[0], "path": found[match[0]], "short": row["short"], "long": row["long"]})
-        else:
-            notes.append(_unmatched(name, match))
-    notes += [Note("picture without a prompt", name, "not scored: the prompts file decides what is")
-              for name in found if name not in taken]
-    return rows, notes
-
-
-def _unmatched(name, match):
-    if not match:
-        return Note("prompt without a picture", name, "no picture of this name, whatever its extension")
-    if len(match) == 1:
-        return Note("file named twice", name, f"{match[0]} is taken already by another row")
-    return Note("name that fits several pictures", name, f"{' and '.join(match)}: write the extension")
-
-
-def _equal_stems(found):
-    stems = Counter(map(stem, found))
-    return [Note("equal names", name, "differs from another picture by its extension only; both are scored")
-            for name in found if stems[stem(name)] > 1]
-
-
-def _key(name):
-    """A name to compare by: macOS writes letters with accents in two parts."""
+def composed(name):
+    """A name of a picture to compare by: macOS writes letters with accents in two parts."""
     return unicodedata.normalize("NFC", str(PurePosixPath(name.replace("\\", "/"))))
-
-
-def stem(name):
-    """Without its picture's extension, for the released code writes .jpg whatever the benchmark's file_name says."""
-    key = _key(name)
-    return str(PurePosixPath(key).with_suffix("")) if PurePosixPath(key).suffix.lower() in SUFFIXES else key
 
 
 def _leaves(name):

@@ -33,6 +33,11 @@ MEANINGS = {  # metric -> what it tells somebody who has never met it
     "ics": "Whether what the long caption asks for is there, looks as asked and stands where asked, rated by a judge, "
            "from 0.3 to 10.",
 }
+INTERVALS = (
+    "An arrow says which way is better. The interval is where {percent} of the values fall when the pictures are drawn "
+    "again at random from these (bootstrap, {draws} draws): it tells how far a score depends on which pictures "
+    "happened to be here; one picture has none. Drawn again, FID and FID_patch come out too large, so theirs is the "
+    "value plus and minus half the width of where these values fall.")
 PARTS = {  # column of a row -> (words, metric)
     "glcm_formula": ("GLCM as the paper's formula reads (Shannon entropy; published numbers are of the other kind)",
                      "glcm_score"),
@@ -48,6 +53,8 @@ FILES = (
     ("summary.csv", "every average with its interval"),
     ("cards.csv", "how each number was made"),
     ("notes.csv", "everything that was wrong with the input, and all that is missing"),
+    ("folder.txt", "which folder of pictures these results are of"),
+    (".cache/replies/ of the kit", "every raw reply of a judge at an endpoint; `make clean` leaves it alone"),
     ("kept/", "what a rerun goes on from; may be deleted"),
 )
 
@@ -72,7 +79,8 @@ def _told(scored, name, facts):
     low, high = bootstrap.INTERVAL
     return {
         "folder": name, "intro": INTRO, "facts": [*_facts(scored.rows), *facts],
-        "percent": f"{high - low:.0%}", "draws": bootstrap.DRAWS,
+        "intervals": INTERVALS.format(percent=f"{high - low:.0%}", draws=bootstrap.DRAWS),
+        "percent": f"{high - low:.0%}",
         "metrics": [_metric(row, scored.cards[row.name]) for row in _measured(scored, METRICS)],
         "parts": [_part(row) for row in _measured(scored, PARTS)],
         "absent": [{"name": METRICS[key].name, "reason": reason} for key, reason in scored.absent.items()],
@@ -86,9 +94,13 @@ def _told(scored, name, facts):
 def _facts(rows):
     sizes = rows.dropna(subset=["height"]).groupby(["height", "width"]).size().sort_values(ascending=False)
     shown = ", ".join(f"{count} of {int(h)} x {int(w)} px" for (h, w), count in sizes.head(3).items())
-    more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
-    bad = int((rows["status"] != "ok").sum())
-    return [f"{len(rows) - bad} pictures scored", *([f"{bad} not readable"] if bad else []), f"{shown}{more}"]
+    others = len(sizes) - 3
+    more = f" and {others} other size{'s' if others > 1 else ''}" if others > 0 else ""
+    unread, large = ((rows["status"] == status).sum() for status in ("unreadable", "too large"))
+    scored = len(rows) - unread - large
+    parts = (f"{scored} picture{'s' if scored != 1 else ''} scored", f"{unread} not readable" if unread else "",
+             f"{large} too large for this machine" if large else "", f"{shown}{more}")
+    return [part for part in parts if part]
 
 
 def _measured(scored, keys):

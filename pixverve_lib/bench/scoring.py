@@ -42,33 +42,44 @@ class Look(NamedTuple):
 @dataclass(frozen=True)
 class Measured:
     """row: height, width, COLUMNS, counts of `msfi_missing` (rounds), `ics_missing`, `clipscore_cut` and
-    `fg_clip2_score_cut` (texts), `reasons` (why something is NaN, a line a metric) and `unfinished` (whether asking
-    again may help); features: `whole`, `patches` and the same with `reference_` before, N D each, as far as there are;
-    thumbnail: H W 3 uint8.
+    `fg_clip2_score_cut` (texts), `reasons` (why something is NaN, a line a metric) and `unfinished` (metrics for which
+    asking again may help, with blanks between); features: `whole`, `patches` and the same with `reference_` before,
+    N D each, as far as there are, or None where the network failed; thumbnail: H W 3 uint8; lost: a line like those of
+    `reasons` that says how it failed, or "".
     """
 
     row: dict
-    features: dict
+    features: dict | None
     thumbnail: np.ndarray
+    lost: str = ""
 
 
-def score_picture(path, texts, backends, lengths, seed=0, reference=None, places=(), row=None):
+def score_picture(path, texts, backends, lengths, seed=0, reference=None, places=(), row=None,
+                  known=None):
     """Everything about one picture.
 
     texts: {"short", "long"}; reference: path of the real picture it is compared with; places: of its patches for
-    FID_patch, an entry of distribution.places; row: of an earlier run, whose scores are taken over. Raises
-    UnreadableImage for the picture; a reference that cannot be read costs FID only. The two pictures are never in
-    memory together.
+    FID_patch, an entry of distribution.places; row, known: row and features of an earlier run, of which only what is
+    unfinished is made again. Raises UnreadableImage and MemoryError for the picture; a reference that cannot be read,
+    or a network that fails, costs FID only. The two pictures are never in memory together.
     """
     rgb = reading.read_rgb(path)
-    row = row or scores(Look(rgb, texts, backends, lengths, seed))
-    thumbnail, side, found = reading.thumbnail(rgb, THUMBNAIL), distribution.side_of(*rgb.shape[:2]), {}
-    if reference is not None and not missing_backend(backends, "fid"):
-        found = features(rgb, backends.features, lengths, places, side)
+    row = scores(Look(rgb, texts, backends, lengths, seed), row)
+    thumbnail, side, found = reading.thumbnail(rgb, THUMBNAIL), distribution.side_of(*rgb.shape[:2]), dict(known or {})
+    if reference is None or missing_backend(backends, "fid") or whole_of_both(found):
+        return Measured(row, found, thumbnail)
+    try:
+        found = found or features(rgb, backends.features, lengths, places, side)
         del rgb
         more = _reference_features(reference, backends.features, lengths, places, side)
-        found |= {f"reference_{name}": array for name, array in more.items()}
-    return Measured(row, found, thumbnail)
+        return Measured(row, found | {f"reference_{name}": array for name, array in more.items()}, thumbnail)
+    except Exception as error:  # of the network, or memory
+        return Measured(row, None, thumbnail, f"fid: {_said(error)}")
+
+
+def whole_of_both(features):
+    """Whether the features of a picture that has a reference are all there; `features` may be a set of their names."""
+    return {"whole", "reference_whole"} <= set(features)
 
 
 def features(rgb, network, lengths, places, side):
@@ -86,22 +97,22 @@ def _reference_features(path, network, lengths, places, side):
         return {}
 
 
-def scores(look):
-    """The row of a picture."""
-    row = {"height": look.rgb.shape[0], "width": look.rgb.shape[1]} | dict.fromkeys(SCORES, float("nan"))
-    row |= dict.fromkeys(COUNTS, 0)
-    reasons, unfinished = [], False
-    for metric in MEASURES:
-        if missing_backend(look.backends, metric):
-            continue  # said once for the whole folder
-        if metric in TEXT and not look.texts[TEXT[metric]]:
-            reasons.append(f"{metric}: no {TEXT[metric]} caption")
-            continue
-        found, reason, again = _tried(metric, look)
-        row |= found
-        reasons += [f"{metric}: {reason}"] if reason else []
-        unfinished |= again
-    return row | {"reasons": "\n".join(reasons), "unfinished": unfinished}
+def scores(look, known=None):
+    """The row of a picture; known: of an earlier run, of which only the unfinished metrics are asked again."""
+    row = known or {"height": look.rgb.shape[0], "width": look.rgb.shape[1]} | dict.fromkeys(SCORES, float("nan"))
+    reasons, unfinished = dict(_split(row.get("reasons", ""))), []
+    for metric in row["unfinished"].split() if known else MEASURES:
+        found, reasons[metric], again = _tried(metric, look)
+        blank = dict.fromkeys(COLUMNS[metric], float("nan")) | {key: 0 for key in COUNTS if key.startswith(metric)}
+        row = row | blank | found
+        unfinished += [metric] * again
+    told = [f"{metric}: {reasons[metric]}" for metric in MEASURES if reasons.get(metric)]
+    return row | {"reasons": "\n".join(told), "unfinished": " ".join(unfinished)}
+
+
+def _split(reasons):
+    """[metric, why it is missing] of each line of a row's `reasons`."""
+    return [line.split(": ", 1) for line in reasons.splitlines()]
 
 
 def missing_backend(backends, metric):
@@ -112,13 +123,19 @@ def missing_backend(backends, metric):
 
 def _tried(metric, look):
     """(columns, why one of them is NaN or "", whether asking again may help)"""
+    if missing_backend(look.backends, metric):
+        return {}, "", False  # said once for the whole folder
+    if metric in TEXT and not look.texts[TEXT[metric]]:
+        return {}, f"no {TEXT[metric]} caption", False
     try:
         found, reason = MEASURES[metric](look)
         return found, reason, bool(reason) and _may_answer_later(metric, look)
-    except MemoryError:
-        raise
     except Exception as error:  # a network or judge may raise anything, and costs one score by it
-        return {}, f"{type(error).__name__}: {' '.join(str(error).split())}", True
+        return {}, _said(error), True
+
+
+def _said(error):
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
 
 
 def _may_answer_later(metric, look):

@@ -14,10 +14,32 @@ from pixverve_lib.imaging import appeal
 THUMBNAIL = 512  # pixels, long side; both predictors shrink further to 224 and 448
 LAION_CLIP = ("ViT-L-14-quickgelu", "openai")  # OpenAI trained with QuickGELU; plain ViT-L-14 has another activation
 LAION_WIDTHS = (1024, 128, 64, 16, 1)  # sac+logos+ava1-l14-linearMSE: linear layers without activations
+LAION_SHA256 = "21dd590f3ccdc646f0d53120778b296013b096a035a2718c9cb0d511bff0f1e0"  # of its published file
 
 
 class WeightsMissing(RuntimeError):
     """A predictor whose weights or package are not on this machine; the message says what to get."""
+
+
+def first_line(error):
+    """What an error says, short enough for one line of a report."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+
+
+def unusable(path, error):
+    """The WeightsMissing of a file that is there, but damaged or of something else."""
+    where = str(path).replace(str(Path.home()), "~")
+    return WeightsMissing(f"{where} cannot be used: {first_line(error)}; download it again")
+
+
+def read_state(path):
+    """{name: tensor} of a .pth or .safetensors file; code in it is refused, never run. Raises whatever its reader does.
+    """
+    import torch
+    from safetensors.torch import load_file
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def laion_head(width):
@@ -37,16 +59,15 @@ def load_laion(head, clip=LAION_CLIP):
     if not path.is_file():
         raise WeightsMissing(f"no head at {path}; put sac+logos+ava1-l14-linearMSE.pth there")
     import open_clip
-    import torch
-    from safetensors.torch import load_file
     try:
         model, _, prepare = open_clip.create_model_and_transforms(clip[0], pretrained=clip[1])
     except Exception as error:  # each hub client fails in its own way when offline
         raise WeightsMissing(f"no CLIP {clip[0]} ({clip[1]}) in the cache, none to be had: {error}") from error
-    state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu",
-                                                                             weights_only=True)
     regress = laion_head(model.visual.output_dim)
-    regress.load_state_dict({key.removeprefix("layers."): value for key, value in state.items()})
+    try:
+        regress.load_state_dict({key.removeprefix("layers."): value for key, value in read_state(path).items()})
+    except Exception as error:  # each kind of file fails in its own way
+        raise unusable(path, error) from error
     return partial(_laion_score, model.eval(), prepare, regress.eval())
 
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
-from torchvision.transforms.functional import center_crop, normalize
+from torchvision.transforms.functional import normalize
 from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel
 
-from pixverve_lib.models.aesthetics import WeightsMissing
+from pixverve_lib.models.aesthetics import WeightsMissing, first_line
 from pixverve_lib.models.shrinking import shrunk
 
 NAME = "openai/clip-vit-base-patch16"  # not in paper: released code
@@ -49,9 +49,10 @@ class ClipScore:
         short, (height, width) = self.prepare.size["shortest_edge"], rgb.shape[:2]
         least = min(height, width)
         small = shrunk(rgb, int(short * height / least), int(short * width / least), "bicubic")
-        crop = self.prepare.crop_size
-        middle = center_crop(small, [crop["height"], crop["width"]]) / 255
-        return normalize(middle, self.prepare.image_mean, self.prepare.image_std)[None]
+        height, width = (self.prepare.crop_size[key] for key in ("height", "width"))
+        top, left = ((size - part) // 2 for size, part in zip(small.shape[1:], (height, width), strict=True))
+        middle = small[:, top:top + height, left:left + width]  # torchvision's center_crop rounds, the processor cuts
+        return normalize(middle / 255, self.prepare.image_mean, self.prepare.image_std)[None]
 
 
 def agreement(image, words):
@@ -72,8 +73,3 @@ def load(name=NAME, offline=False):
                              f"({first_line(error)})") from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return ClipScore(parts[0].eval().to(device), *parts[1:])
-
-
-def first_line(error):
-    """What an error says, short enough for one line of a report."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

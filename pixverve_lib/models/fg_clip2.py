@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForCausalLM, AutoTokenizer
 
-from pixverve_lib.models.aesthetics import WeightsMissing
-from pixverve_lib.models.clip_score import Agreement, agreement, first_line
+from pixverve_lib.models.aesthetics import WeightsMissing, first_line
+from pixverve_lib.models.clip_score import Agreement, agreement
 
 NAME = "qihoo360/fg-clip2-base"  # Sec. 3.3.2 (which size is not in paper: choice)
 TOKENS = 196  # of a long caption; not in paper: released code

@@ -7,13 +7,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
-from pixverve_lib.models.aesthetics import WeightsMissing
+from pixverve_lib.models.aesthetics import WeightsMissing, read_state, unusable
 from pixverve_lib.models.shrinking import shrunk
 
 URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
+SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"  # of that file
 SIDE = 299  # Sec. 3.3.1: pixels
 CHUNK = 20  # pictures in the network at once: the patches of one picture
 
@@ -26,16 +26,17 @@ def default_path():
 def load(path=None):
     """A function (pictures) -> N 2048 float32 of pictures H W 3 uint8 of any size, held in memory only in bands.
 
-    path: .pth or .safetensors file, by default the hub cache's. Raises WeightsMissing, and whatever torch.load raises
-    for a file that holds more than tensors.
+    path: .pth or .safetensors file, by default the hub cache's. Raises WeightsMissing, for a file that cannot be used
+    as well.
     """
     path = Path(path).expanduser() if path else default_path()
     if not path.is_file():
         where = str(path).replace(str(Path.home()), "~")
         raise WeightsMissing(f"no Inception weights at {where}; download them from {URL}")
-    state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu",
-                                                                             weights_only=True)
-    return Inception(state)
+    try:
+        return Inception(read_state(path))
+    except Exception as error:  # each kind of file fails in its own way
+        raise unusable(path, error) from error
 
 
 def empty():

@@ -4,6 +4,8 @@ Ratings are whole numbers from a model and real ones from a measurement, in the 
 never a default number.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -42,20 +44,29 @@ class Judge:
     """`maker` is who answers, such as `classical` or a model's name. Pictures are H W 3 uint8, of any size.
 
     rate_global(rgb) gives the keys of GLOBAL, rate_local(patch, whole, region) those of LOCAL, rate_compliance(rgb,
-    caption) those of COMPLIANCE; each gives Failed where it has no answer. rate_compliance gives None where this judge
-    cannot rate compliance at all. usage() counts what the answers have cost so far; empty: nothing. at_once: how many
-    rounds may wait for an answer together.
+    caption) those of COMPLIANCE; each gives Failed where it has no answer. usage() counts what the answers have cost so
+    far; empty: nothing. at_once: how many rounds may wait for an answer together. version: stands for all else that
+    decides the ratings, such as prompts; another one is another judge. note: what a card says of it. genuine: whether
+    it is the paper's judge.
     """
 
     maker: str
     rate_global: Callable[[np.ndarray], Ratings | Failed]
     rate_local: Callable[[np.ndarray, np.ndarray, Region], Ratings | Failed]
-    rate_compliance: Callable[[np.ndarray, str], Ratings | Failed | None]
+    rate_compliance: Callable[[np.ndarray, str], Ratings | Failed]
     usage: Callable[[], dict[str, Any]] = dict
     at_once: int = 1
+    version: str = ""
+    note: str = ""
+    genuine: bool = False
 
     def __deepcopy__(self, memo: dict) -> "Judge":
         return self  # it never changes, and pyiqa copies a metric's options, locks and connections among them
+
+
+def fingerprint(value: Any) -> str:
+    """Eight letters that stand for a JSON value: for Judge.version."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 
 class Spread(NamedTuple):

@@ -9,8 +9,10 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from pathlib import Path
 
 import cv2
@@ -23,7 +25,8 @@ from pixverve_lib.models.replies import Answer, Record, Replies, parse
 
 PROMPTS = Path(__file__).parent / "prompts"
 ATTEMPTS = 3  # at a reply of the wrong form
-AGAIN = "Your reply cannot be used ({}). Answer the first message again, in English, with the JSON object alone."
+AGAIN = "Your reply cannot be used ({}). Answer the first message again, in English, with {}."
+PAUSE = 600  # seconds that a service is left alone which could not be reached; not in paper: choice
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ class Settings:
         """What is kept beside a reply: options that are off are left out, so that a new one renames no older reply."""
         return {name: value for name, value in asdict(self).items() if value or name == "temperature"}
 
+    def again(self, wrong: str) -> str:
+        """What is said to a reply that cannot be used."""
+        place = "the JSON object between <json> and </json>" if self.tags else "the JSON object alone"
+        return AGAIN.format(wrong, place)
+
     def options(self) -> dict:
         """The request's arguments beside model and messages."""
         options = {"temperature": self.temperature, "max_tokens": self.max_tokens}
@@ -103,11 +111,30 @@ class Usage:
             return {name: count for name, count in vars(self).items() if isinstance(count, int)}
 
 
-class Multimodal:
-    """A chat model that sees. `ask` may be called from many threads; at most `concurrency` wait for the service."""
+class _Line:
+    """Whether a service is worth a try: not for PAUSE seconds after `patience` questions in a row found no connection.
+    """
 
-    def __init__(self, service: Service, replies: Replies, concurrency: int = 8):
-        self.service, self.replies, self.usage = service, replies, Usage()
+    def __init__(self, patience: float):
+        self._patience, self._lost, self._until, self._lock = patience, 0, -inf, threading.Lock()
+
+    def open(self) -> bool:
+        return time.monotonic() >= self._until
+
+    def tell(self, reached: bool) -> None:
+        with self._lock:
+            self._lost = 0 if reached else self._lost + 1
+            self._until = time.monotonic() + PAUSE if self._lost >= self._patience else -inf
+
+
+class Multimodal:
+    """A chat model that sees. `ask` may be called from many threads; at most `concurrency` wait for the service.
+
+    patience: so many questions in a row may find no connection before others fail at once, for PAUSE seconds.
+    """
+
+    def __init__(self, service: Service, replies: Replies, concurrency: int = 8, patience: float = inf):
+        self.service, self.replies, self.usage, self._line = service, replies, Usage(), _Line(patience)
         self._slots = threading.BoundedSemaphore(concurrency)
 
     def ask(
@@ -119,6 +146,9 @@ class Multimodal:
         if (known := self._known(key, form, settings)) is not None:
             self.usage.add(from_disk=1)
             return known
+        if not self._line.open():
+            self.usage.add(failed=1)
+            return Failed(f"{self.service.model}: endpoint not reachable, not asked")
         replies: list[str] = []
         answer = self._converse(_question(prompt, pictures, settings), form, settings, replies)
         if replies:
@@ -137,13 +167,15 @@ class Multimodal:
 
     def _converse(self, question: list, form: type[Answer], settings: Settings, replies: list[str]) -> Answer | Failed:
         """Ask until a reply fits; raw replies are appended to `replies`."""
-        from openai import OpenAIError
+        from openai import APIConnectionError, OpenAIError
 
         messages = question
         for _ in range(ATTEMPTS):
             try:
                 text, whole = self._reply(messages, settings)
+                self._line.tell(reached=True)
             except (OpenAIError, AttributeError, IndexError, TypeError, ValueError) as error:
+                self._line.tell(reached=not isinstance(error, APIConnectionError))
                 return Failed(self.service.explain(error))
             replies.append(text)
             try:
@@ -151,7 +183,7 @@ class Multimodal:
             except ValueError as error:
                 wrong = str(error) if whole else f"cut off after {settings.max_tokens} tokens"
             said = {"role": "assistant", "content": text or "(nothing)"}
-            messages = [*question, said, {"role": "user", "content": AGAIN.format(wrong)}]
+            messages = [*question, said, {"role": "user", "content": settings.again(wrong)}]
         return Failed(f"{self.service.model}: {ATTEMPTS} replies that cannot be used, the last: {wrong}")
 
     def _reply(self, messages: list, settings: Settings) -> tuple[str, bool]:
