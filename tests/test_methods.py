@@ -39,7 +39,7 @@ def test_without_a_run_the_shipped_sample_is_read_and_says_so(run):
     drawn, lines = methods.drawn(run)
     assert len(lines) == 3 and "the shipped sample" in lines[0] and "make notebook NB=05 BUDGET=smoke" in lines[0]
     assert set(drawings.METHODS.values()) - set(drawn.method) == {"DemoFusion"}
-    assert (drawn.groupby(methods.BY).size() >= 2).all()
+    assert (drawn[drawn.scale == "4K"].groupby(methods.BY).size() == 4).all()
     assert all(Image.open(path).size[0] in (256, 512, 640) for path in drawn.path)
 
 
