@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pixverve_lib.bench import claims_evidence
 from pixverve_lib.exhibits import bench, bench_figures, bench_pictures, claims, preference
 from pixverve_lib.kit import style
 from pixverve_lib.paper.published import marks, numbers
@@ -125,7 +126,7 @@ def test_lists_of_metrics_cards_and_calibration_are_readable():
 def test_the_ledger_is_sorted_by_verdict_and_its_counts_add_up():
     ledger = pd.DataFrame({"verdict": claims.VERDICTS[::-1], "way": ["tables"] * 3 + ["nano"] * 4}).assign(
         id=[f"P{i}" for i in range(7)], place="", claim="", number="", check="")
-    assert claims.claims_table(ledger).verdict.tolist() == list(claims.VERDICTS)
+    assert claims.claims_table(ledger).verdict.tolist() == list(claims.VERDICTS) == list(claims_evidence.VERDICTS)
     axis = claims.claims_counts(ledger).axes[0]
     assert sum(bar.get_width() for bar in axis.patches) == len(ledger) and len(axis.texts) == len(ledger)
     with pytest.raises(ValueError, match="no verdict is called maybe"):

@@ -24,12 +24,16 @@ def drawn(run):
     parts, lines = [], []
     for name in SOURCES:
         frame, sampled = artefacts.read_or_sample(run, name)
-        root = artefacts.SAMPLES if sampled else home()
-        parts.append(frame.assign(path=[str(_below(root, path)) for path in frame.path]))
+        parts.append(located(frame, artefacts.SAMPLES if sampled else home()))
         if sampled:
             command = artefacts.command(run, artefacts.ARTEFACTS[name].notebook)
             lines.append(f"{name}: the shipped sample, {len(frame)} pictures of a laptop run; your own: {command}")
     return pd.concat(parts, ignore_index=True), lines
+
+
+def located(pictures, root):
+    """The same frame with full paths.  Raises ValueError for a path that leaves `root`."""
+    return pictures.assign(path=[str(_below(root, path)) for path in pictures.path])
 
 
 def _below(root, path):

@@ -145,9 +145,3 @@ def human_scores(votes, by=("question",)):
     table = table.assign(score=table["sum"] / table["count"].where(table["count"] > 0))
     table = table.assign(missing=table["size"] - table["count"]).drop(columns="size")
     return table.rename(columns={"sum": "total", "count": "comparisons"})
-
-
-def sides_and_ties(votes, by=("question",)):
-    """How often left, right and neither was taken, as shares, a row a `by`: a study's own position bias."""
-    shares = votes.dropna(subset="choice").groupby([*by]).choice.value_counts(normalize=True).unstack(fill_value=0.0)
-    return shares.reindex(columns=list(POINTS), fill_value=0.0).rename_axis(columns=None).reset_index()
