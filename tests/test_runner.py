@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -167,6 +168,50 @@ def test_ctrl_c_leaves_no_artefact_and_no_kernel(home):
     assert sorted(file.name for file in pid.parent.iterdir()) == ["01_first.partial.ipynb", "pid"]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_notebooks_that_do_not_need_each_other_run_at_the_same_time(home, capsys, monkeypatch):
+    monkeypatch.setenv("PIXVERVE_JOBS", "2")
+    meet = (
+        "import time\nfrom pathlib import Path\n"
+        'Path("../mine-{0}").touch()\n'
+        'while not Path("../mine-{1}").exists():\n'
+        "    time.sleep(0.05)"
+    )
+    write_notebook(home, "01_first", meet.format("a", "b"))
+    write_notebook(home, "02_second", meet.format("b", "a"))
+    status, lines = reproduce(capsys)
+    assert status == 0 and sorted(line.split()[0] for line in lines[:2]) == ["01_first", "02_second"]
+
+
+def test_a_notebook_that_fails_stops_only_those_that_read_it(home, capsys):
+    write_notebook(home, "01_first", "raise ValueError", writes="`numbers`")
+    write_notebook(home, "02_second", READ, reads="`numbers`")
+    write_notebook(home, "03_third", "print(1)")
+    assert runner.main(["reproduce", "--budget", "smoke"]) == 1
+    said = capsys.readouterr()
+    assert "03_third" in said.out and "02_second" not in said.out
+    assert '01_first failed in cell 5, under "Sec. 1 The step":' in said.err
+    assert said.err.strip().endswith("not started, because they read what these write: 02_second")
+
+
+def test_a_run_that_is_killed_takes_its_notebooks_along_and_the_next_one_goes_on(home, capsys):
+    write_notebook(home, "01_first", WRITE, writes="`numbers`")
+    wait = 'import os, time\nfrom pathlib import Path\nPath("pid").write_text(str(os.getpid()))\ntime.sleep({})'
+    write_notebook(home, "02_second", wait.format(600))
+    command = [sys.executable, "-m", "pixverve_lib.kit.runner", "reproduce", "--budget", "smoke"]
+    pid = home / "runs/smoke/02_second/pid"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as whole:
+        while not (pid.exists() and pid.read_text()) and whole.poll() is None:
+            time.sleep(0.05)
+        whole.kill()
+    kernel, deadline = psutil.Process(int(pid.read_text())), time.monotonic() + 60
+    while kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not kernel.is_running() or kernel.status() == psutil.STATUS_ZOMBIE
+    write_notebook(home, "02_second", "print(1)")
+    _, lines = reproduce(capsys)
+    assert any(line.startswith("02_second") and "did not finish last time" in line for line in lines)
 
 
 @pytest.mark.parametrize("cells_run, tries", [(0, 2), (3, 1)])

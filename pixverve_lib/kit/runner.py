@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from pixverve_lib.kit import artefacts, execution, fingerprint, provenance
+from pixverve_lib.kit import artefacts, concurrency, execution, fingerprint, provenance
 from pixverve_lib.kit.run import BUDGETS, REFERENCE, BadParameter, Run, home, is_source, start
 
 
@@ -23,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
         if given.command == "reproduce":
             reproduce(_resolved(parameters))
         else:
+            if given.parent:
+                concurrency.end_with(given.parent)
             extra = {name: _value(text) for name, text in given.parameters}
             notebook(given.notebook, _resolved(parameters | extra))
     except (BadParameter, execution.NotebookFailed, artefacts.DiskFull) as error:
@@ -35,17 +37,87 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def reproduce(parameters: dict) -> None:
-    """Run every notebook of notebooks/ in order, skip those that would do the same again, and list the exhibits."""
-    started, exhibits = time.monotonic(), {}
-    for path in notebooks():
-        run = _start(path, parameters)
-        reasons = why(path, run, parameters)
-        record = _skip(path, run) if not reasons else _execute(path, run, parameters, reasons)
-        exhibits |= record["exhibits"]
-    print(f"\nExhibits at budget {parameters['budget']}, {time.monotonic() - started:.0f} s in all:")
+    """Run every notebook of notebooks/ that would not do the same again, and list the exhibits.
+
+    Notebooks that do not read each other's artefacts run at the same time, as many as the machine carries. One that
+    fails stops only those that read what it writes. Raises NotebookFailed with the reports of all that failed.
+    """
+    started, paths = time.monotonic(), {path.stem: path for path in notebooks()}
+    runs, reasons, failed, records = {}, {}, {}, {}
+    for stem, path in paths.items():
+        execution.refuse_unknown(path, parameters)
+        runs[stem] = _start(path, parameters)
+
+    def command(stem):
+        reasons[stem] = why(paths[stem], runs[stem], parameters)
+        return _child(stem, parameters) if reasons[stem] else None
+
+    show = _Status(len(paths), records)
+    for ended in concurrency.run(_producers(paths), command, concurrency.most_at_once(parameters["budget"]), show):
+        show.clear()
+        if ended.status:
+            failed[ended.name] = ended.errors.strip()
+            print(f"{ended.name:<28}          failed", flush=True)
+            continue
+        records[ended.name] = _read_record(runs[ended.name])
+        _told(paths[ended.name], records[ended.name], reasons[ended.name])
+    _list_exhibits(paths, records, parameters["budget"], time.monotonic() - started)
+    if failed:
+        left = [stem for stem in paths if stem not in records and stem not in failed]
+        raise execution.NotebookFailed("\n\n".join([*failed.values(), *_not_started(left)]))
+
+
+def _producers(paths: dict[str, Path]) -> dict[str, set[str]]:
+    """Notebook -> the notebooks that write what it reads."""
+    declared = {stem: fingerprint.declared(path) for stem, path in paths.items()}
+    writer = {name: stem for stem, (_, writes) in declared.items() for name in writes}
+    return {stem: {writer[name] for name in reads if name in writer} - {stem}
+            for stem, (reads, _) in declared.items()}
+
+
+def _child(stem: str, parameters: dict) -> list[str]:
+    """What a process that runs one notebook is started with; it ends when this one does."""
+    options = [f"--{name}={value}" for name, value in parameters.items()]
+    return [sys.executable, "-m", "pixverve_lib.kit.runner", "notebook", stem, *options, f"--parent={os.getpid()}"]
+
+
+def _told(path: Path, record: dict, reasons: list[str]) -> None:
+    if reasons:
+        _line(path, _shortened(reasons), record["seconds"], record)
+        return
+    since = datetime.fromisoformat(record["time"]).astimezone()
+    _line(path, f"skipped, unchanged since {since:%Y-%m-%d %H:%M}", 0, record)
+
+
+def _list_exhibits(paths: dict[str, Path], records: dict[str, dict], budget: str, seconds: float) -> None:
+    exhibits = {name: files for stem in paths if stem in records for name, files in records[stem]["exhibits"].items()}
+    print(f"\nExhibits at budget {budget}, {seconds:.0f} s in all:")
     longest = max(map(len, exhibits), default=0)
     for exhibit, files in exhibits.items():
         print(f"  {exhibit:<{longest}}  {'  '.join(os.path.relpath(home() / file) for file in files)}")
+
+
+def _not_started(stems: list[str]) -> list[str]:
+    return [f"not started, because they read what these write: {', '.join(stems)}"] if stems else []
+
+
+class _Status:
+    """One line on a terminal: what runs, for how long, and how many have ended."""
+
+    def __init__(self, total: int, records: dict):
+        self.total, self.records, self.since = total, records, {}
+        self.on_terminal = sys.stdout.isatty()
+
+    def __call__(self, running: list[str]) -> None:
+        self.since = {stem: self.since.get(stem, time.monotonic()) for stem in running}
+        if self.on_terminal:
+            each = ", ".join(f"{stem.split('_')[0]} {time.monotonic() - begun:.0f} s"
+                             for stem, begun in self.since.items())
+            print(f"\r\033[K{len(self.records)} of {self.total} notebooks done, running: {each}", end="", flush=True)
+
+    def clear(self) -> None:
+        if self.on_terminal:
+            print("\r\033[K", end="", flush=True)
 
 
 def notebook(name: str, parameters: dict) -> None:
@@ -68,13 +140,6 @@ def why(path: Path, run: Run, parameters: dict) -> list[str]:
         return ["did not finish last time" if list(run.folder.glob("*.partial.ipynb")) else "first run"]
     gone = [f"{file} is gone" for file in record["outputs"] if not (home() / file).exists()]
     return fingerprint.differences(record["inputs"], _inputs(path, run, parameters)) + gone
-
-
-def _skip(path: Path, run: Run) -> dict:
-    record = _read_record(run)
-    since = datetime.fromisoformat(record["time"]).astimezone()
-    _line(path, f"skipped, unchanged since {since:%Y-%m-%d %H:%M}", 0, record)
-    return record
 
 
 def _execute(path: Path, run: Run, parameters: dict, reasons: list[str]) -> dict:
@@ -188,6 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("reproduce", parents=[common], help="run all notebooks that need it")
     one = commands.add_parser("notebook", parents=[common], help="run one notebook")
     one.add_argument("notebook", help='"01" or "01_curation"')
+    one.add_argument("--parent", type=int, help=argparse.SUPPRESS)  # process id of the run that this is a part of
     one.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     return parser
 
