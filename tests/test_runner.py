@@ -171,7 +171,7 @@ def test_ctrl_c_leaves_no_artefact_and_no_kernel(home):
 
 
 def test_notebooks_that_do_not_need_each_other_run_at_the_same_time(home, capsys, monkeypatch):
-    monkeypatch.setenv("PIXVERVE_JOBS", "2")
+    monkeypatch.setenv("PIXVERVE_NOTEBOOKS", "2")
     meet = (
         "import time\nfrom pathlib import Path\n"
         'Path("../mine-{0}").touch()\n'

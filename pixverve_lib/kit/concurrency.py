@@ -28,9 +28,9 @@ class Ended(NamedTuple):
 def most_at_once(budget: str) -> int:
     """How many notebooks this machine carries: as its cores and memory allow at smoke and laptop, else one.
 
-    PIXVERVE_JOBS sets another number.
+    PIXVERVE_NOTEBOOKS sets another number.
     """
-    if asked := os.environ.get("PIXVERVE_JOBS"):
+    if asked := os.environ.get("PIXVERVE_NOTEBOOKS"):
         return max(1, int(asked))
     if budget not in ("smoke", "laptop"):
         return 1
