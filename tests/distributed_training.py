@@ -22,7 +22,7 @@ def spoilt(number):
 
 
 def main(folder):
-    for name, shard in (("ddp", False), ("shards", True)):
+    for name, shard in (("ddp", ""), ("zero2", "zero2"), ("shards", "full")):
         engine.train(TinyNetwork(), loss, batches, settings(shard=shard), folder / name, validate=validate)
     try:
         engine.train(TinyNetwork(), loss, spoilt, settings(), folder / "spoilt")

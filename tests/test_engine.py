@@ -90,7 +90,7 @@ def test_two_processes_do_what_one_does_that_accumulates_two_batches_with_ddp_as
     folder, torchrun = started[0], started[1]["both"]
     assert torchrun.wait(120) == 0, torchrun.stderr.read().decode()
     one, _ = train(tmp_path / "one", distributed_training.settings(accumulate=2))
-    for name in ("ddp", "shards"):
+    for name in ("ddp", "zero2", "shards"):
         whole = load_file(folder / name / "last.safetensors")
         for key, tensor in load_file(tmp_path / "one" / "last.safetensors").items():
             assert torch.allclose(whole[key], tensor, atol=1e-6), (name, key)
@@ -163,3 +163,10 @@ def test_bfloat16_on_a_cpu_trains_close_to_float32_and_an_unknown_precision_is_r
     assert not half.metrics["loss"].equals(whole.metrics["loss"])
     with pytest.raises(ValueError, match="'fp8' is unknown; use one of: auto, float32, bfloat16"):
         train(tmp_path / "run", replace(SETTINGS, precision="fp8"))
+
+
+def test_an_unknown_way_to_shard_is_refused_before_anything_starts(tmp_path):
+    for shard in ("half", True):
+        with pytest.raises(ValueError, match=f"shard {shard!r} is unknown; use one of: '', 'zero2', 'full'"):
+            train(tmp_path / "run", replace(SETTINGS, shard=shard))
+    assert not (tmp_path / "run").exists()

@@ -83,3 +83,50 @@ def test_validation_is_the_same_whenever_it_is_asked_for_and_leaves_no_gradient(
     first, again = (flow.losses_by_level(network, [batches(0), batches(1)]) for _ in range(2))
     assert first == again and list(first) == list(flow.LEVELS)
     assert all(weight.grad is None for weight in network.parameters())
+
+
+def levels(times, shift=1.0, number=20_000):
+    return flow.noise_levels(number, torch.Generator().manual_seed(0), shift, times)
+
+
+@pytest.mark.parametrize("shift", [1.0, 4.0])
+@pytest.mark.parametrize("times", [(0.541, 1.0), (0.0, 0.459), (0.9, 0.95)])
+def test_a_range_of_noise_levels_is_the_whole_distribution_cut_off(times, shift):
+    everything, found = levels((0.0, 1.0), shift, 200_000), levels(times, shift)
+    assert times[0] - 1e-6 <= found.min() and found.max() <= times[1] + 1e-6
+    expected = everything[(everything >= times[0]) & (everything <= times[1])]
+    quantiles = torch.tensor([0.1, 0.5, 0.9])
+    assert torch.allclose(found.quantile(quantiles), expected.quantile(quantiles), atol=0.02)
+
+
+def test_the_whole_range_draws_as_before_and_no_range_is_refused():
+    expected = torch.randn(5, generator=torch.Generator().manual_seed(0)).sigmoid()
+    assert torch.equal(levels((0, 1), number=5), expected)
+    with pytest.raises(ValueError, match=r"\(0.7, 0.2\) are no noise levels: give 0 <= lowest < highest <= 1"):
+        levels((0.7, 0.2))
+
+
+def test_a_student_that_is_its_teacher_has_no_loss_and_a_guided_teacher_is_eq_7():
+    network = copy.deepcopy(pipeline().transformer)
+    random = torch.Generator().manual_seed(0)
+    batch = Batch(("one", "two"), torch.randn(2, network.config.in_channels, 4, 6, generator=random),
+                  torch.randn(2, 24, 192, generator=random), torch.randn(24, 192, generator=random))
+    taught = {scale: flow.loss(network, batch, torch.Generator().manual_seed(0), nano_klein.shift,
+                               teacher=flow.Teacher(network, scale)).item() for scale in (1.0, 3.0)}
+    assert taught[1.0] == 0 < taught[3.0]
+    x, sigma = batch.latents, torch.tensor([0.3, 0.8])
+    aware, free = (flow.predict(network, x, sigma, text) for text in (batch.text, batch.empty.expand_as(batch.text)))
+    guided = flow.Teacher(network, 3.0).velocity(x, sigma, batch.text, batch.empty)
+    assert torch.allclose(guided, 3 * aware - 2 * free, atol=1e-6) and not guided.requires_grad
+
+
+def test_guidance_reaches_a_network_that_embeds_it_and_no_other_is_called_with_it():
+    told = []
+
+    def network(hidden_states, guidance=None, **_):
+        told.append(guidance)
+        return (hidden_states,)
+    batch = Batch((), torch.zeros(3, 1, 2, 2), torch.zeros(3, 1, 1), torch.zeros(1, 1))
+    for guidance in (None, 2.5):
+        flow.loss(network, batch, torch.Generator().manual_seed(0), nano_klein.shift, guidance=guidance)
+    assert told[0] is None and told[1].tolist() == [2.5] * 3

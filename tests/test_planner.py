@@ -99,7 +99,7 @@ def test_a_run_that_does_not_fit_is_refused_with_the_switches_that_would_help(re
     load = Load(training.SIDES["4K"], training.SIDES["4K"], 512, precision="bfloat16")
     whole = copy.deepcopy(real).float()
     h20 = training.PIXEL_CARD_GB * 1e9
-    with pytest.raises(planner.DoesNotFit, match="of 96.00 GB.*: it fits with recompute=True and shard=True on 8"):
+    with pytest.raises(planner.DoesNotFit, match='of 96.00 GB.*: it fits with recompute=True and shard="full" on 8'):
         planner.check(whole, load, h20)
     assert planner.check(whole, load._replace(recompute=True, shards=8), h20).fits
     with pytest.raises(planner.DoesNotFit, match="a LoRA, or a smaller size, takes less"):
@@ -119,3 +119,5 @@ def test_processes_share_the_weights_only_when_they_are_sharded():
     for part in ("weights", "gradients", "optimiser"):
         assert eight[part] == one[part] / 8
     assert eight["activations"] == one["activations"]
+    zero2 = planner.plan(network("full"), Load(256, 256, 24, shards=8, whole=True)).parts
+    assert zero2 == eight | {"weights": one["weights"]}

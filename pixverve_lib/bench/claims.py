@@ -1,13 +1,14 @@
-"""The claims ledger: what two texts about PixVerve say that can be checked, and what checking them gives.
+"""The claims ledger: what two texts about PixVerve, and three related papers, say that can be checked; what that gives.
 
-    python -m pixverve_lib.bench.claims            every claim with its verdict
-    python -m pixverve_lib.bench.claims P42 B1      one by one: place, what was read, the number, the verdict
+    python -m pixverve_lib.bench.claims              every claim with its verdict
+    python -m pixverve_lib.bench.claims P42 B1 U10   one by one: place, what was read, the number, the verdict
 
 The claims are paper/claims.csv, in words of this kit. Each has a check in one of the modules claims_*.py, a function
 under the claim's id; verdicts are what the checks return, none is written down.
 """
 import argparse
 import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
@@ -19,14 +20,19 @@ from pixverve_lib.bench import (  # noqa: F401  importing them registers their c
     claims_cost,
     claims_curation,
     claims_data,
+    claims_diffusion4k,
     claims_results,
     claims_schemes,
+    claims_ultraflux,
+    claims_urae,
 )
 from pixverve_lib.bench.claims_evidence import CHECKS, ERROR, VERDICTS, Evidence
 from pixverve_lib.kit.run import BUDGETS, REFERENCE, Run, start
 from pixverve_lib.paper.published import claims
 
 NOTEBOOK = "08_pixverve_bench"
+KINDS = "P01 to P84, B1 to B6: PixVerve; D01 to D14: Diffusion-4K; U01 to U13: UltraFlux; R01 to R16: URAE; none: all"
+PIXVERVE = ("000", "001")  # the paper and a brief of it; notebook 08's
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,13 @@ def find(claim: str, run: Run) -> Finding:
     return Finding(verdict, number, tuple(book.used), tuple(book.notebooks))
 
 
-def ledger(run: Run) -> pd.DataFrame:
-    """Every claim checked: id, paper, place, claim, way, verdict, number, check (how a reader redoes it)."""
+def ledger(run: Run, papers: Collection[str] = PIXVERVE) -> pd.DataFrame:
+    """Every claim of some papers checked: id, paper, place, claim, way, verdict, number, check (how to redo it).
+
+    papers: "000" PixVerve, "001" a brief of it, "002" Diffusion-4K, "003" UltraFlux's supplement, "004" URAE
+    """
     listed = claims()
+    listed = listed[listed.paper.isin(papers)].reset_index(drop=True)
     found = [find(claim, run) for claim in listed.id]
     return listed.assign(
         verdict=[each.verdict for each in found], number=[each.number for each in found],
@@ -86,7 +96,7 @@ def _shown(row, finding):
 def main(arguments=None) -> None:
     """Print the claims of the command line in full, or all of them, one a line, and the counts."""
     parser = argparse.ArgumentParser(prog="python -m pixverve_lib.bench.claims", description="Check claims.")
-    parser.add_argument("ids", nargs="*", metavar="ID", help="P01 to P84, B1 to B6; none: all")
+    parser.add_argument("ids", nargs="*", metavar="ID", help=KINDS)
     parser.add_argument("--budget", default=REFERENCE, choices=BUDGETS)
     parser.add_argument("--images", default="", help="of the run whose measurements count")
     parser.add_argument("--seed", default=0, type=int)
@@ -99,7 +109,7 @@ def main(arguments=None) -> None:
     for claim in asked.ids:
         print(_shown(known.loc[claim], find(claim, run)), end="\n\n")
     if not asked.ids:
-        checked = ledger(run)
+        checked = ledger(run, known.paper.unique())
         print(*(f"{row.id:4} {row.verdict:35} {row.number}" for row in checked.itertuples()), sep="\n")
         print(counts(checked)[["verdict", "claims"]].to_string(index=False))
 

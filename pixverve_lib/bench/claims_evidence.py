@@ -10,7 +10,7 @@ import pandas as pd
 
 from pixverve_lib.kit import artefacts
 from pixverve_lib.kit.run import REFERENCE, Run, home
-from pixverve_lib.paper import constants, training
+from pixverve_lib.paper import constants, related, training
 from pixverve_lib.paper.published import numbers, table
 
 FOLLOWS = "follows from the printed tables"
@@ -26,6 +26,7 @@ SCORES = {  # artefact -> the exhibits of the reference run that stand for it wh
     "scheme2_scores": ("ours_06_scores",),
     "scheme3_scores": ("ours_07_scores",),
 }
+TITLES = {"": "", "diffusion4k_": "Diffusion-4K ", "ultraflux_": "UltraFlux Supp. ", "urae_": "URAE "}
 CHECKS: dict[str, Callable] = {}  # id of a claim -> its check
 
 
@@ -81,8 +82,8 @@ class Evidence:
         return found.set_axis(raw.loc[rows, by]) if by else found
 
     def constant(self, name: str):
-        """A constant of the paper, by its name in paper/constants.py or paper/training.py."""
-        room = constants if hasattr(constants, name) else training
+        """A constant of a paper, by its name in paper/constants.py, paper/training.py or paper/related.py."""
+        room = next(room for room in (constants, training, related) if hasattr(room, name))
         value = getattr(room, name)
         self.note(f"{name} = {value} ({room.__name__.replace('.', '/').removeprefix('pixverve_lib/')}.py)")
         return value
@@ -163,4 +164,5 @@ def _read(name):
 
 
 def _title(name):
-    return "Tab. " + name.removeprefix("tab_").upper()
+    paper, _, number = name.rpartition("tab_")
+    return f"{TITLES[paper]}Tab. {number.upper()}"

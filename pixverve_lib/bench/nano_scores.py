@@ -25,6 +25,12 @@ def measure(paths, prompts, seed=0):
     return bootstrap.over_pictures(partial(_scores, looked), len(pictures), seed)
 
 
+def values(paths, prompts):
+    """The four scores of pictures of the first prompts, {name: value} without intervals, to compare what is alike."""
+    pictures = [reading.read_rgb(path) for path in paths]
+    return _scores(features(pictures, prompts[:len(pictures)]), slice(None))
+
+
 def features(pictures, prompts):
     """What the scores are made of, a row a picture: things, pos, shape (counts), image, text, reference (features)."""
     clip, specs = nano_clip.load(), [prompt.spec for prompt in prompts]
@@ -56,9 +62,10 @@ def chance(paths, prompts):
 
 
 def on_prompts(paths, prompts):
-    """{"pos", "shape", "stray"} of pictures of prompts, each in [0, 1] and without an interval, for curves.
+    """{"pos", "shape", "stray"} of pictures of the first prompts, each in [0, 1] and without an interval, for curves.
 
     stray: share of the places that a prompt leaves empty where a picture shows a thing
     """
-    pictures, specs = [reading.read_rgb(path) for path in paths], [prompt.spec for prompt in prompts]
+    pictures = [reading.read_rgb(path) for path in paths]
+    specs = [prompt.spec for prompt in prompts[:len(pictures)]]
     return primer_checker.scores(pictures, specs) | {"stray": primer_checker.stray(pictures, specs)}

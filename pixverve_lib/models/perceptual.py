@@ -28,6 +28,15 @@ def network():
 def load(folder=None):
     """A function (a, b) -> LPIPS of two pictures  # H W 3 uint8, at least 31 px a side; 0 for equal ones.
 
+    folder: as of `load_network`. Raises WeightsMissing.
+    """
+    net = load_network(folder)
+    return lambda a, b: distance(net, a, b)
+
+
+def load_network(folder=None):
+    """pyiqa's LPIPS with its weights, on the GPU where there is one: (a, b)  # N 3 H W in [0, 1] -> N, for losses too.
+
     folder: where TRUNK and LAYERS are, PyTorch's own by default. Raises WeightsMissing.
     """
     folder = Path(folder or _hub())
@@ -44,8 +53,7 @@ def load(folder=None):
         elif key.startswith("lin"):  # each of them has two names: lin0.model.1.weight, lins.0.model.1.weight
             state[key] = layers["lin" + key.removeprefix("lins.").removeprefix("lin")]
     net.load_state_dict(state, strict=False)  # what is left are the constants of the scaling layer
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return lambda a, b: distance(net.to(device), a, b)
+    return net.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _hub():

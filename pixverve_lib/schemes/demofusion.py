@@ -25,7 +25,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pandas as pd
 import torch
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
@@ -34,7 +33,7 @@ from torchvision.transforms.functional import gaussian_blur
 from pixverve_lib.imaging import reading
 from pixverve_lib.kit.progress import progress
 from pixverve_lib.models import nano_klein, noise_levels
-from pixverve_lib.schemes import checkpoints, engine, flow, planner, sampling
+from pixverve_lib.schemes import checkpoints, engine, enlarging, flow, planner, sampling
 
 LEAST_BLUR = 0.01  # share of `Recipe.blur` that is left without noise; not in paper: the authors' release
 
@@ -174,8 +173,8 @@ def _draw(worker, job, path, recipe, views, text):
     if partly.exists():
         rgb = reading.read_rgb(partly)
         clock -= sampling.parameters(partly)["seconds"]
-    features = worker.encode_prompt([job["prompt"], ""], **text)[0]  # 2 L D
-    velocity = partial(_velocity, worker, features, job["guidance"])
+    known = enlarging.features(worker, [job["prompt"]], text)
+    velocity = partial(enlarging.velocity, worker, known, job["guidance"])
     for scale in (1, *job["scales"]):
         if rgb is not None and len(rgb) >= scale * job["own"][0]:
             continue
@@ -188,12 +187,13 @@ def _draw(worker, job, path, recipe, views, text):
 def _enlarged(worker, job, rgb, scale, velocity, recipe, views):
     """The picture of the next scale  # H W 3 uint8"""
     height, width = (scale * length for length in job["own"])
-    reference = worker._unpatchify_latents(_encoded(
+    reference = worker._unpatchify_latents(enlarging.encoded(
         worker, cv2.resize(rgb, (width, height), interpolation=cv2.INTER_CUBIC), job["tile"]).float())
-    random = _generator(job["seed"], job["index"], scale)
+    random = enlarging.generator(job["seed"], job["index"], scale)
     noise = torch.randn(reference.shape, generator=random).to(reference.device)
     levels = noise_levels.visited(job["steps"], job["shift"]).tolist()
-    return _decoded(worker, denoise(velocity, reference, noise, scale, levels, recipe, views, random), job["tile"])
+    found = denoise(velocity, reference, noise, scale, levels, recipe, views, random)
+    return enlarging.decoded(worker, found, job["tile"])
 
 
 def _own(worker, job, text):
@@ -207,33 +207,6 @@ def _own(worker, job, text):
     return sampling.decode(worker.vae, latents.to(worker.vae.dtype), job["tile"])
 
 
-def _velocity(worker, features, guidance, views, t):
-    """Guided velocity of views  # N C H W, at noise level t; features of the prompt and of the empty one  # 2 L D"""
-    x, network = worker._patchify_latents(views).to(worker.transformer.dtype), worker.transformer
-    sigma = torch.full((2 * len(x),), t, device=x.device, dtype=x.dtype)
-    both = flow.predict(network, torch.cat([x, x]), sigma, features.repeat_interleave(len(x), 0))
-    asked, free = both.chunk(2)
-    return worker._unpatchify_latents(free + guidance * (asked - free))
-
-
-def _encoded(worker, rgb, tile):
-    """flow.encode of one picture, in tiles of the VAE's own where it is larger than `tile`."""
-    vae, before = worker.vae, worker.vae.use_tiling
-    vae.use_tiling = before or max(rgb.shape) > tile
-    try:
-        return flow.encode(worker, rgb[None])
-    finally:
-        vae.use_tiling = before
-
-
-def _decoded(worker, x, tile):
-    """The picture of latents as the network sees them  # 1 C h w -> H W 3 uint8"""
-    vae = worker.vae
-    mean, variance = (each.view(1, -1, 1, 1) for each in (vae.bn.running_mean, vae.bn.running_var))
-    latents = worker._patchify_latents(x) * (variance + vae.config.batch_norm_eps).sqrt() + mean
-    return sampling.decode(vae, worker._unpatchify_latents(latents).to(vae.dtype), tile)
-
-
 def _blurred(x, scale, deviation):
     """What a coarse grid is taken from, so that it does not alias; as bright and varied as x."""
     return _like(gaussian_blur(x, 2 * scale - 1, deviation), x)
@@ -242,8 +215,3 @@ def _blurred(x, scale, deviation):
 def _like(x, model):
     """x with the mean and the standard deviation of `model`: averages lose some of it."""
     return (x - x.mean()) / x.std() * model.std() + model.mean()
-
-
-def _generator(*numbers):
-    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]))

@@ -32,6 +32,7 @@ from pixverve_lib.schemes import checkpoints
 from pixverve_lib.schemes.records import Records, bar_of
 
 BETAS = (0.9, 0.95)  # of AdamW; not in paper: choice
+SHARDS = {"": False, "zero2": False, "full": True}  # what `shard` may be -> whether whole weights go after each forward
 HOW = ("accumulate", "recompute", "shard", "every")  # settings that may change when a run goes on
 
 
@@ -54,7 +55,7 @@ class Settings:
     seed: int = 0
     precision: str = "auto"  # float32 | bfloat16; auto: bfloat16 on a GPU
     recompute: bool = False  # gradient checkpointing: activations again in the backward pass, not kept
-    shard: bool = False  # weights, gradients and optimiser in shards over all processes (FSDP)
+    shard: str = ""  # over all processes: "zero2" gradients and optimiser; "full" weights, too (FSDP)
     every: int = 100  # steps between validations, and between checkpoints
     keep: tuple[int, ...] = ()  # steps whose weights stay
 
@@ -76,6 +77,8 @@ def train(network: torch.nn.Module, loss: Callable, batches: Callable, settings:
     average is kept.
     Raises NotFinite, and checkpoints.BadCheckpoint when `folder` holds another run.
     """
+    if settings.shard not in SHARDS:
+        raise ValueError(f"shard {settings.shard!r} is unknown; use one of: {', '.join(map(repr, SHARDS))}")
     accelerator = _accelerator(settings.precision, folder)
     world, rank = accelerator.num_processes, accelerator.process_index
     model = _placed(network.train(), accelerator, settings)
@@ -208,14 +211,13 @@ def _placed(network, accelerator, settings):
     network.to(accelerator.device)
     if accelerator.num_processes == 1:
         return network
-    return _sharded(network, accelerator) if settings.shard else accelerator.prepare_model(network)
+    if not settings.shard:
+        return accelerator.prepare_model(network)
+    return _sharded(network, accelerator, SHARDS[settings.shard])
 
 
-def _sharded(network, accelerator):
-    """Block by block; accelerate's own FSDP silently becomes DDP on a CPU.
-
-    Whole weights never outlive a forward pass, or those of a validation would be trained on next.
-    """
+def _sharded(network, accelerator, reshard):
+    """Block by block; accelerate's own FSDP silently becomes DDP on a CPU."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
     mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
@@ -223,7 +225,7 @@ def _sharded(network, accelerator):
     policy = MixedPrecisionPolicy(param_dtype=half, reduce_dtype=torch.float32)
     blocks = [module for module in network.modules() if type(module).__name__ in network._no_split_modules]
     for module in (*blocks, network):
-        fully_shard(module, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
+        fully_shard(module, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard)
     return network
 
 
@@ -255,6 +257,9 @@ def _levels(accelerator, model, weights, average, validate):
     """Validation losses of the averaged weights by noise level, the same in every process."""
     with _swapped(weights, average), accelerator.autocast():
         levels = validate(model)
+    for module in model.modules():
+        if hasattr(module, "reshard"):  # or the averaged weights would be trained on next
+            module.reshard()
     means = accelerator.reduce(torch.tensor(list(levels.values()), device=accelerator.device), "mean")
     return dict(zip(levels, means.tolist(), strict=True))
 

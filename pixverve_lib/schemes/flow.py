@@ -6,9 +6,11 @@ Latents are those the network sees: the mode of the VAE, 2 x 2 patchified, norma
 pipeline applies. sigma = shift(sigmoid(n), s), n normal, where larger pictures get a larger s: at equal sigma they keep
 more of their content (not in paper).
 """
+from typing import NamedTuple
+
 import torch
 
-from pixverve_lib.models import nano_klein
+from pixverve_lib.models import criteria, nano_klein
 from pixverve_lib.models.noise_levels import shifted
 
 F = 16  # pixels a token, each way: 8 of FLUX.2's VAE, 2 of its patches; not in paper
@@ -26,12 +28,33 @@ def encode(pipeline, rgb):
         return pipeline._encode_vae_image(pixels, generator=None)
 
 
-def predict(network, x, sigma, text, **options):
+class Teacher(NamedTuple):
+    """A network on the device of the training whose velocity another one learns (URAE Eq. 2), and how it is guided."""
+
+    network: torch.nn.Module
+    guidance: float  # told to a network with a guidance embedding; else as URAE Eq. 7, 1 for none
+
+    @torch.no_grad()
+    def velocity(self, x, sigma, text, empty):
+        """What the student is to predict  # x: N C h w, sigma: N, text: N L D, empty: L D -> N C h w float32"""
+        if self.network.config.guidance_embeds:
+            return predict(self.network, x, sigma, text, self.guidance)
+        aware = predict(self.network, x, sigma, text)
+        if self.guidance == 1:
+            return aware
+        free = predict(self.network, x, sigma, empty.expand_as(text))
+        return free + self.guidance * (aware - free)
+
+
+def predict(network, x, sigma, text, guidance: float | None = None, **options):
     """Velocity of noisy latents x  # N C h w, at sigma  # N, for text features  # N L D -> N C h w float32
 
-    options go to the network, e.g. `joint_attention_kwargs`.
+    guidance: the scale that a network with a guidance embedding is told. options go to the network, e.g.
+    `joint_attention_kwargs`.
     """
-    _, _, height, width = x.shape
+    number, _, height, width = x.shape
+    if guidance is not None:
+        options |= {"guidance": x.new_full((number,), guidance)}
     tokens = network(
         hidden_states=x.flatten(2).mT,
         timestep=sigma,
@@ -44,23 +67,47 @@ def predict(network, x, sigma, text, **options):
     return tokens.mT.unflatten(2, (height, width)).float()
 
 
-def loss(network, batch, generator, shift, drop=0.0, **options):
-    """Mean squared error of the velocity, every pixel alike.
+def loss(network, batch, generator, shift, drop=0.0, *, criterion=criteria.squared, times=(0.0, 1.0), teacher=None,
+         **options):
+    """Error of the velocity as `criterion` measures it, mean over the batch; by default squared, every pixel alike.
 
     batch: latents  # N C h w, text  # N L D, empty  # L D; shift: s as a function of height and width in pixels; drop:
     share of prompts that the empty one replaces, for guidance. generator: on the CPU, so that every device draws alike.
+    criterion: of models/criteria.py; times: lowest and highest sigma; teacher: a Teacher, whose velocity takes the
+    place of noise - latents; options: of `predict`.
     """
     latents, device = batch.latents.float(), batch.latents.device
     number, _, height, width = latents.shape
     noise = torch.randn(latents.shape, generator=generator).to(device)
-    sigma = shifted(torch.randn(number, generator=generator).sigmoid(), shift(height * F, width * F)).to(device)
+    sigma = noise_levels(number, generator, shift(height * F, width * F), times).to(device)
     dropped = (torch.rand(number, generator=generator) < drop).to(device)
     text = torch.where(dropped[:, None, None], batch.empty, batch.text)
-    return _error(network, latents, noise, sigma, text, options).mean()
+    x = _noisy(latents, noise, sigma)
+    target = noise - latents if teacher is None else teacher.velocity(x, sigma, text, batch.empty)
+    return criterion(predict(network, x, sigma, text, **options), target, sigma).mean()
+
+
+def noise_levels(number, generator, shift: float, times=(0.0, 1.0)):
+    """sigma = shift(sigmoid(n), shift), n normal, given that it lies within `times`  # number
+
+    Raises ValueError for no range within [0, 1].
+    """
+    low, high = times
+    if not 0 <= low < high <= 1:
+        raise ValueError(f"times {times} are no noise levels: give 0 <= lowest < highest <= 1")
+    normal = torch.randn(number, generator=generator)
+    if (low, high) != (0, 1):
+        even = shifted(torch.tensor([low, high], dtype=torch.float64), 1 / shift)
+        low, high = torch.special.ndtr(even.logit())
+        normal = torch.special.ndtri(low + (high - low) * torch.special.ndtr(normal.double())).float()
+    return shifted(normal.sigmoid(), shift)
 
 
 def losses_by_level(network, batches, seed=0, levels=LEVELS, **options):
-    """Mean validation loss at each sigma of `levels`, on the same noise whenever it is called: {sigma: loss}."""
+    """Mean squared error at each sigma of `levels`, on the same noise whenever it is called: {sigma: loss}.
+
+    options: of `predict`. Whatever a network was trained by, this is what it is compared by.
+    """
     totals, count = torch.zeros(len(levels), dtype=torch.float64), 0
     generator = torch.Generator().manual_seed(seed)
     for batch in batches:
@@ -69,13 +116,12 @@ def losses_by_level(network, batches, seed=0, levels=LEVELS, **options):
         for row, level in enumerate(levels):
             sigma = torch.full((len(latents),), level, device=latents.device)
             with torch.no_grad():
-                totals[row] += _error(network, latents, noise, sigma, batch.text, options).sum().item()
+                predicted = predict(network, _noisy(latents, noise, sigma), sigma, batch.text, **options)
+                totals[row] += criteria.squared(predicted, noise - latents, sigma).sum().item()
         count += len(latents)
     return dict(zip(levels, (totals / count).tolist(), strict=True))
 
 
-def _error(network, latents, noise, sigma, text, options):
-    """Squared error of the velocity, averaged over each picture  # N"""
+def _noisy(latents, noise, sigma):
     level = sigma[:, None, None, None]
-    predicted = predict(network, (1 - level) * latents + level * noise, sigma, text, **options)
-    return (predicted - (noise - latents)).square().mean((1, 2, 3))
+    return (1 - level) * latents + level * noise

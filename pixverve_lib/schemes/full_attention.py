@@ -1,5 +1,8 @@
 """Scheme I (Sec. 3.2): FLUX.2-klein with full attention, all of its transformer trained, or a LoRA.
 
+Options of the related systems go with it: other losses and noise levels, teachers, adapters of the minor or the major
+components (URAE Eq. 6), and whatever retrofits the transformer carries.
+
     cached = dataset.prepare(pictures, captions, pipeline, folder, **nano_klein.TEXT)
     tuned = finetune(folder, pipeline, cached, "lora", steps=400)
     better = apply(pipeline, tuned.weights)        # or, anywhere: stock_pipeline.load_lora_weights(tuned.weights)
@@ -19,17 +22,22 @@ from diffusers.training_utils import cast_training_params
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from pixverve_lib.models import nano_klein, window_attention
+from pixverve_lib.models import components, criteria, nano_klein, proportional_attention, rotary, window_attention
 from pixverve_lib.paper import training
 from pixverve_lib.schemes import checkpoints, engine, flow, planner
 from pixverve_lib.schemes.bases import is_nano
 from pixverve_lib.schemes.cache import CachedSet
 from pixverve_lib.schemes.order import Order
 
-VARIANTS = ("full", "lora")
+VARIANTS = ("full", "lora")  # of Scheme I
+COMPONENTS = ("minor", "major")  # of URAE
 LORA_TARGETS = ("to_k", "to_q", "to_v", "to_out.0", "to_qkv_mlp_proj")  # and each single block's to_out; not in paper
 LORA_FILE = "pytorch_lora_weights.safetensors"
-WINDOWS_FILE = "windows.json"  # beside weights that were trained with window attention (Scheme II)
+RETROFITS = {  # file beside weights that were trained with one -> the module that installs it again
+    "windows.json": window_attention,
+    "rotary.json": rotary,
+    "proportional_attention.json": proportional_attention,
+}
 DROP = 0.1  # share of prompts dropped for guidance; not in paper: choice
 BATCH_TOKENS = 1200  # at 1:16: batches of 4, 1 and 1 pictures at the 4K, 8K and 10K scale; not in paper: choice
 PAPER_BATCH = 1  # pictures a GPU; not in paper: choice
@@ -68,6 +76,10 @@ PRESETS = {  # (variant, whether at 1:16) -> what differs from engine.Settings
     ("lora", False): {"rate": training.LORA_RATE, "recompute": True},
     ("full", True): {"rate": 1e-3} | NANO,  # paper: 1e-5, for 1900 times as many weights
     ("lora", True): {"rate": 8e-3} | NANO,  # paper: 1e-4
+    ("minor", False): {"rate": training.LORA_RATE, "recompute": True},  # not in paper: choice, URAE prints no rate
+    ("major", False): {"rate": training.LORA_RATE, "recompute": True},
+    ("minor", True): {"rate": 8e-3} | NANO,  # as the LoRA's; with 3e-3 a lower loss (0.437, 0.444), things out of place
+    ("major", True): {"rate": 2e-3} | NANO,  # held-out loss after 40 steps 0.435; 0.511 with 8e-3
 }
 
 
@@ -84,23 +96,28 @@ class Tuned(NamedTuple):
 
 def preset(variant: str, budget: str, steps: int, **changes) -> engine.Settings:
     """Settings of a variant at a budget; `changes` go over them. Raises ValueError for an unknown variant."""
-    if variant not in VARIANTS:
-        raise ValueError(f"variant {variant!r} is unknown; use one of: {', '.join(VARIANTS)}")
+    known = VARIANTS + COMPONENTS
+    if variant not in known:
+        raise ValueError(f"variant {variant!r} is unknown; use one of: {', '.join(known)}")
     return replace(engine.Settings(steps, **PRESETS[variant, is_nano(budget)]), **changes)
 
 
 def finetune(folder, pipeline, cached: CachedSet, variant: str = "full", *, steps: int, budget: str = "laptop",
              batch: int | None = None, held_out: CachedSet | None = None, start: Path | None = None,
-             rank: int = training.LORA_RANK, alpha: int = training.LORA_RANK,
-             shift: Callable = nano_klein.shift, **changes) -> Tuned:
+             rank: int = training.LORA_RANK, alpha: int = training.LORA_RANK, shift: Callable = nano_klein.shift,
+             criterion: Callable = criteria.squared, times: tuple[float, float] = (0.0, 1.0),
+             teacher: flow.Teacher | None = None, guidance: float | None = None, **changes) -> Tuned:
     """Fine-tune the transformer of `pipeline`, which stays as it is; the same call again finds what is finished.
 
     Every combination of settings and data has its own folder in `folder`. batch: pictures of the largest bucket a step
     and process; held_out: for validation; start: weights of an earlier stage (`engine.kept`); alpha: of the LoRA;
-    shift: of the noise, a function of height and width in pixels, the same that samples; changes: to `preset`.
+    shift: of the noise, a function of height and width in pixels, the same that samples; criterion, times, teacher: as
+    in `flow.loss`; guidance: the scale that a network with a guidance embedding is told; changes: to `preset`.
     Raises planner.DoesNotFit, engine.NotFinite, checkpoints.BadCheckpoint, all before or instead of damage.
     """
     settings = preset(variant, budget, steps, **changes)
+    if guidance is not None and not pipeline.transformer.config.guidance_embeds:
+        raise ValueError(f"guidance {guidance} cannot be told to a network without a guidance embedding: leave it out")
     network = adapted(pipeline.transformer, variant, rank, alpha, settings)
     if start is not None:
         checkpoints.load_weights(Path(start), engine.trained(network))
@@ -110,12 +127,15 @@ def finetune(folder, pipeline, cached: CachedSet, variant: str = "full", *, step
     order = Order(cached, batch, settings.seed)
     identity = {"variant": variant, "alpha": alpha, "batch": batch, "data": cached.digest, "drop": DROP,
                 "shift": shift(*largest), "held out": held_out and held_out.digest,
-                "start": checkpoints.fingerprint(network)}
+                "start": checkpoints.fingerprint(network), "criterion": repr(criterion), "times": times,
+                "teacher": teacher and (checkpoints.fingerprint(teacher.network), teacher.guidance),
+                "guidance": guidance}
     engine.processes().print(planner.check(network, _load(largest, cached, batch, settings)))
     processes = engine.processes().num_processes
     run = Path(folder) / f"{variant}-{engine.digest(settings, identity)}"
-    loss = partial(flow.loss, shift=shift, drop=DROP)
-    validate = held_out and partial(_validated, held_out, settings.seed)
+    loss = partial(flow.loss, shift=shift, drop=DROP, criterion=criterion, times=times, teacher=teacher,
+                   guidance=guidance)
+    validate = held_out and partial(_validated, held_out, settings.seed, guidance)
     outcome = engine.train(network, loss, order, settings, run, identity, validate)
     write = partial(_write, network, pipeline.transformer, variant)
     weights = engine.export(network, run / variant, write)
@@ -145,7 +165,7 @@ def progressive(folder, pipeline, cached: Mapping[str, CachedSet], variant: str,
 
 
 def apply(pipeline, weights: Path) -> Flux2KleinPipeline:
-    """A stock pipeline like `pipeline` with tuned weights in its transformer; everything else is shared.
+    """A stock pipeline like `pipeline` with tuned weights and their retrofits; everything else is shared.
 
     With a LoRA the base weights are shared, too: copies elsewhere in memory may round differently in the last bit.
     """
@@ -157,8 +177,9 @@ def apply(pipeline, weights: Path) -> Flux2KleinPipeline:
     else:
         transformer = Flux2Transformer2DModel.from_pretrained(weights, dtype=pipeline.transformer.dtype)
         tuned.register_modules(transformer=transformer.to(pipeline.transformer.device))
-    if (windows := Path(weights) / WINDOWS_FILE).exists():
-        window_attention.install(tuned.transformer, **json.loads(windows.read_text()))
+    for name, retrofit in RETROFITS.items():
+        if (file := Path(weights) / name).exists():
+            retrofit.install(tuned.transformer, **json.loads(file.read_text()))
     return tuned
 
 
@@ -172,7 +193,10 @@ def adapted(transformer, variant: str, rank: int, alpha: int, settings: engine.S
     network.requires_grad_(False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, target_modules=lora_targets(network)))
+        if variant in COMPONENTS:
+            components.add(network, lora_targets(network), rank, variant)
+        else:
+            network.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, target_modules=lora_targets(network)))
     cast_training_params(network)
     return network
 
@@ -187,12 +211,13 @@ def _load(largest, cached, batch, settings):
     half = settings.precision == "bfloat16" or (settings.precision == "auto" and torch.cuda.is_available())
     shards = engine.processes().num_processes if settings.shard else 1
     return planner.Load(*largest, cached.text_tokens, batch, "bfloat16" if half else "float32", settings.recompute,
-                        settings.average > 0, shards)
+                        settings.average > 0, shards, settings.shard == "zero2")
 
 
-def _validated(held_out, seed, network):
+def _validated(held_out, seed, guidance, network):
     device = next(network.parameters()).device
-    return flow.losses_by_level(network, (batch.to(device) for batch in held_out.all_batches(VALIDATION)), seed)
+    batches = (batch.to(device) for batch in held_out.all_batches(VALIDATION))
+    return flow.losses_by_level(network, batches, seed, guidance=guidance)
 
 
 def _steps(stage, cached, budget, options):
@@ -204,10 +229,14 @@ def _steps(stage, cached, budget, options):
 
 def _write(network, base, variant, state, folder):
     """In diffusers' format."""
-    if windows := window_attention.installed(network):
-        (folder / WINDOWS_FILE).write_text(json.dumps(windows))
-    if variant == "lora":
-        layers, metadata = get_peft_model_state_dict(network, state), network.peft_config["default"].to_dict()
+    for name, retrofit in RETROFITS.items():
+        if what := retrofit.installed(network):
+            (folder / name).write_text(json.dumps(what))
+    if variant != "full":
+        if variant in COMPONENTS:
+            layers, metadata = components.as_lora(network, state)
+        else:
+            layers, metadata = get_peft_model_state_dict(network, state), network.peft_config["default"].to_dict()
         Flux2KleinPipeline.save_lora_weights(folder, layers, transformer_lora_adapter_metadata=metadata)
         return
     base.save_config(folder)  # that of a sharded network names another class

@@ -44,7 +44,8 @@ class Load(NamedTuple):
     precision: str = "float32"  # of activations: float32 | bfloat16
     recompute: bool = False
     average: bool = False
-    shards: int = 1  # processes that share weights, gradients and optimiser; 1 with DDP
+    shards: int = 1  # processes that share gradients, optimiser and average; 1 with DDP
+    whole: bool = False  # whether each of them holds all weights nonetheless, as in ZeRO-2
     training: bool = True  # or sampling
 
     @property
@@ -88,15 +89,16 @@ def plan(network, load: Load, available: float | None = None) -> Plan:
     trained = [weight for weight in everything if weight.requires_grad and load.training]
     number = sum(weight.numel() for weight in trained)
     kind = "full" if len(trained) in (0, len(everything)) else "lora"
+    holders = 1 if load.whole else load.shards
     parts = {
-        "weights": sum(weight.numel() * weight.element_size() for weight in everything) / load.shards,
+        "weights": sum(weight.numel() * weight.element_size() for weight in everything) / holders,
         "gradients": 4 * number / load.shards,
         "optimiser": 8 * number / load.shards,
         "average": 4 * number / load.shards if load.average else 0,
     }
     size = 4 if load.precision == "float32" else 2
     if size == 2 and trained:  # autocast keeps a copy until the backward pass is over
-        parts["weights in bfloat16"] = sum(2 * w.numel() for w in everything if w.element_size() == 4) / load.shards
+        parts["weights in bfloat16"] = sum(2 * w.numel() for w in everything if w.element_size() == 4) / holders
     parts |= _activations(network, load, kind, size)
     return Plan(load, parts, _free(everything[0].device, parts["weights"]) if available is None else available)
 
@@ -119,7 +121,7 @@ def _alternatives(network, made):
     if load.training and load.precision == "float32":
         switches['precision="bfloat16"'] = {"precision": "bfloat16"}
     if load.training and load.shards == 1:
-        switches["shard=True on 8 processes"] = {"shards": 8}
+        switches['shard="full" on 8 processes'] = {"shards": 8}
     pairs = {f"{a} and {b}": switches[a] | switches[b] for a, b in combinations(switches, 2)}
     for name, changes in (switches | pairs).items():
         yield name, plan(network, load._replace(**changes), made.available)

@@ -1,0 +1,68 @@
+"""Rows of tables against each other, for the claims of the three related papers; it registers no check."""
+import re
+
+import pandas as pd
+
+from pixverve_lib.bench.claims_evidence import Evidence, NotMeasured
+
+LOWER = {"rfid", "fid", "nmse", "lpips", "compression_ratio"}  # lower is better (arrows of the printed tables)
+LOWER_HERE = {"nano-rFID", "rFID_nano", "nano-FID", "NMSE", "rNMSE", "LPIPS", "CR", "stray"}  # of notebooks' tables
+
+ROLES = {  # of columns of notebooks' tables -> their headers, the first that is there
+    "model": ("model", "arm"), "variant": ("variant", "arm"), "components": ("adapter", "components"),
+    "data": ("data", "setting", "method_setting"), "cfg": ("cfg", "setting", "method_setting"),
+}
+
+
+def row(book: Evidence, name: str, columns, *labels: str) -> pd.Series:
+    """The numbers of one row of a published table, that which has all these labels; indexed by column."""
+    return pd.Series({column: book.cell(name, column, *labels) for column in columns})
+
+
+def better(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Where the first row is better, metric by metric; a tie is not.  both: indexed by metric"""
+    lower = one.index.isin(LOWER | LOWER_HERE)
+    return (one < other).where(lower, one > other)
+
+
+def changes(one: pd.Series, other: pd.Series) -> str:
+    """"fid 39.49 to 38.46, ..." of two rows"""
+    return ", ".join(f"{metric} {other[metric]:g} to {one[metric]:g}" for metric in one.index)
+
+
+def best(values: pd.Series, metric: str) -> list:
+    """The labels of the best value, all of them at a tie."""
+    least = metric in LOWER | LOWER_HERE
+    return values.index[values == (values.min() if least else values.max())].tolist()
+
+
+def first_numbers(cells: pd.Series) -> pd.Series:
+    """The first number of every cell: 30.1 of "30.1 [29.8, 30.4]", NaN of a dash."""
+    return cells.astype(str).str.extract(r"^\W*?(-?\d[\d,]*\.?\d*(?:e[-+]?\d+)?)")[0].str.replace(",", "").astype(float)
+
+
+def measured_rows(frame: pd.DataFrame, metrics, **labels: str) -> pd.DataFrame:
+    """Rows of a notebook's table that carry all these labels, as numbers in those of the metrics that it has.
+
+    labels: role of a column (ROLES) = regular expression that its cells contain. Arrows and "measured" in headers do
+    not count. Raises NotMeasured where the table lacks such a column, row or number.
+    """
+    frame = frame.rename(columns=lambda name: re.sub(r"\s*[↑↓]?\s*(measured)?$", "", name))
+    for role, text in labels.items():
+        here = frame.columns.intersection(ROLES[role], sort=False)[:1]
+        frame = frame[frame[here].astype(str).agg("".join, axis=1).str.contains(text, case=False)] if len(here) else (
+            frame.iloc[:0])
+    found = frame[[metric for metric in metrics if metric in frame]].apply(first_numbers)
+    found = found.dropna(axis=1, how="all").dropna()
+    if found.empty:
+        wanted = ", ".join(f"{role} like {text!r}" for role, text in labels.items())
+        raise NotMeasured(f"the table of the notebook has no row of {wanted}: run it again")
+    return found
+
+
+def compared(one: pd.DataFrame, other: pd.DataFrame) -> tuple[bool, str]:
+    """Whether the mean of some rows is better than that of others in every metric of both, and the numbers."""
+    metrics = [metric for metric in one if metric in other]
+    first, second = (rows[metrics].mean().round(4) for rows in (one, other))
+    won = better(first, second)
+    return bool(len(won) and won.all()), f"better in {won.sum()} of {len(won)}: {changes(first, second)}"
