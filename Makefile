@@ -12,6 +12,7 @@ PYTHON ?= python3
 VENV = .venv
 PY = $(VENV)/bin/python
 RUN = $(PY) -m pixverve_lib.kit.runner
+REPORT = $(PY) -m pixverve_lib.exhibits.index
 OPTIONS = --budget $(BUDGET) --seed $(SEED) --images "$$IMAGES"
 
 # As an environment variable, a folder's name may hold blanks and quotes.
@@ -22,7 +23,7 @@ export GOMP_SPINCOUNT ?= 10000
 unexport JUPYTER_PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce notebook lab test bench bench-folder lock clean distclean
+.PHONY: help reproduce report notebook lab test bench bench-folder lock clean distclean
 
 help:
 	@echo "make reproduce [BUDGET=smoke|laptop|gpu|paper] [IMAGES=folder] [SEED=0]"
@@ -32,6 +33,10 @@ help:
 
 reproduce: $(VENV)/installed ## run every notebook that needs it and list the exhibits
 	@$(RUN) reproduce $(OPTIONS)
+	@$(REPORT) $(OPTIONS)
+
+report: $(VENV)/installed ## write figures/index.html: every exhibit of the papers in its place, in one page
+	@$(REPORT) $(OPTIONS)
 
 notebook: $(VENV)/installed ## run one notebook: make notebook NB=01
 	@$(RUN) notebook "$(NB)" $(OPTIONS)

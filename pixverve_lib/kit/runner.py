@@ -21,12 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     parameters = {"budget": given.budget, "images": given.images, "seed": given.seed}
     try:
         if given.command == "reproduce":
-            reproduce(_resolved(parameters))
+            reproduce(resolved(parameters))
         else:
             if given.parent:
                 concurrency.end_with(given.parent)
             extra = {name: _value(text) for name, text in given.parameters}
-            notebook(given.notebook, _resolved(parameters | extra))
+            notebook(given.notebook, resolved(parameters | extra))
     except (BadParameter, execution.NotebookFailed, artefacts.DiskFull) as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, BadParameter) else 1
@@ -221,7 +221,7 @@ def _command(run: Run, parameters: dict) -> str:
     return shlex.join([os.path.relpath(sys.executable), "-m", "pixverve_lib.kit.runner", *words])
 
 
-def _resolved(parameters: dict) -> dict:
+def resolved(parameters: dict) -> dict:
     """Kernels start in another folder, so a relative path is made a full one here, where the user typed it."""
     images = parameters["images"]
     if images and is_source(images):
