@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 from diffusers import Flux2KleinPipeline
-from tiny_pipeline import TEXT, pipeline, sampled, scenes
+from tiny_pipeline import pipeline
 
 from pixverve_lib.models import components
-from pixverve_lib.schemes import dataset, engine, flow, full_attention
+from pixverve_lib.schemes import engine, flow, full_attention
 
 RANK = 8
 both = pytest.mark.parametrize("which", components.PARTS)
@@ -110,23 +110,6 @@ def test_a_copy_keeps_what_it_started_from():
     assert all(torch.equal(first[name], again[name]) for name in again if "first_" in name)
 
 
-def test_a_killed_training_goes_on_bit_for_bit_and_ends_in_a_lora(tmp_path, monkeypatch):
-    cached = dataset.prepare(*scenes(4, 64), pipeline(), tmp_path / "cache", **TEXT)
-    settings = {"steps": 2, "batch": 2, "every": 1, "rank": RANK, "rate": 0.01}
-    whole = full_attention.finetune(tmp_path / "whole", pipeline(), cached, "minor", **settings)
-    save = engine.checkpoints.save
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        def killed(*given):
-            save(*given)
-            raise KeyboardInterrupt
-        patched.setattr(engine.checkpoints, "save", killed)
-        full_attention.finetune(tmp_path / "killed", pipeline(), cached, "minor", **settings)
-    resumed = full_attention.finetune(tmp_path / "killed", pipeline(), cached, "minor", **settings)
-    drawn = [sampled(full_attention.apply(pipeline(), each.weights)) for each in (whole, resumed)]
-    assert resumed.metrics["step"].tolist() == [1, 2] and np.array_equal(*drawn)
-    assert np.abs(drawn[0] - sampled(pipeline())).max() > 1e-5
-
-
 def test_singular_values_are_listed_largest_first_with_their_share_of_the_energy():
     targets = full_attention.lora_targets(base())
     found = components.spectra(base(), targets, RANK)
@@ -153,9 +136,14 @@ def test_what_does_not_fit_is_refused_in_one_line_and_the_network_stays(change, 
         components.as_lora(network)
 
 
-def test_the_table_of_starts_shows_what_moves_and_is_zero_for_nothing(monkeypatch):
-    network = torch.nn.ModuleDict({"layer": torch.nn.Linear(6, 4)})
-    monkeypatch.setattr(components, "add", lambda made, *_: None)
-    monkeypatch.setattr(components, "_moved", lambda layer, adapted, inputs: (0.0, 0.5))
-    found = components.at_start(network, ["layer"], 2)
-    assert found.values.tolist() == [["minor", 1, 0.0, 0.5], ["major", 1, 0.0, 0.5]]
+def test_the_table_of_starts_shows_that_nothing_moves_and_would_show_what_does(monkeypatch):
+    found = components.at_start(base(), ["to_q"], RANK)
+    assert found.part.tolist() == list(components.PARTS) and set(found.layers) == {2}
+    assert found[["weight", "output"]].max(axis=None) < 1e-6
+    add = components.add
+
+    def moved(network, *given):
+        add(network, *given)
+        network.transformer_blocks[0].attn.to_q.base_layer.weight.data[0, 0] += 0.5
+    monkeypatch.setattr(components, "add", moved)
+    assert components.at_start(base(), ["to_q"], RANK).weight.tolist() == pytest.approx([0.5, 0.5], abs=1e-6)

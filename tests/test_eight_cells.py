@@ -8,7 +8,7 @@ from tiny_pipeline import TEXT, pipeline
 from pixverve_lib.exhibits import adaptation
 from pixverve_lib.models import nano_student
 from pixverve_lib.paper import published
-from pixverve_lib.schemes import eight_cells, flow, full_attention
+from pixverve_lib.schemes import eight_cells, flow
 
 SIDE = 64
 
@@ -105,7 +105,3 @@ def test_figures_have_a_line_a_target_and_a_column_a_cell():
     drawn = pd.DataFrame([(c, s, p) for c, s in (("–", "student"), ("Major", "Syn w/o CFG")) for p in ("a", "b")],
                          columns=["components", "method_setting", "prompt"])
     assert len(adaptation.cells(drawn, [np.zeros((8, 8, 3), np.uint8)] * 4).axes) == 4
-
-
-def test_variants_of_the_cells_are_known_to_the_fine_tuning():
-    assert {full_attention.preset(variant, "laptop", 1).steps for variant in eight_cells.COMPONENTS.values()} == {1}

@@ -100,7 +100,7 @@ def test_the_target_of_distillation_is_the_sampler_s_combination_of_two_calls():
 @pytest.mark.parametrize("scale", pretraining.SCALES)
 def test_the_shipped_student_answers_in_one_call_what_its_teacher_does_in_two(teacher, scale):
     error, tolerance = pretraining.EXPECTED[f"error of the student at guidance {scale:g}"]
-    found = pretraining.error(teacher, nano_student.load().transformer, scale, 64, 32)
+    found = pretraining.error(teacher, nano_student.load().transformer, scale, 64, 8)
     assert found == pytest.approx(error, abs=tolerance)
 
 

@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from pixverve_lib.models import nano_klein
 from pixverve_lib.paper import training
-from pixverve_lib.schemes import engine, flow, planner
+from pixverve_lib.schemes import engine, flow, placement, planner
 from pixverve_lib.schemes.full_attention import adapted
 from pixverve_lib.schemes.planner import Load
 
@@ -60,7 +60,7 @@ def peak(made, load):
     """Most bytes that tensors took at a time during the second step, weights and optimiser state included."""
     weights = [weight for weight in made.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights)
-    attention = engine._attention_in_float32() if load.precision == "bfloat16" else nullcontext()
+    attention = placement.attention_in_float32() if load.precision == "bfloat16" else nullcontext()
     for _ in range(2):
         with attention, profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
             forward(made, load).backward()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pixverve_lib.exhibits import registry
 from pixverve_lib.exhibits import related as exhibits
 from pixverve_lib.paper import related
 from pixverve_lib.paper.published import marks, numbers, related_constants, related_exhibits, table, unmarked
@@ -236,15 +237,38 @@ def test_the_accounting_names_every_table_and_figure_of_the_three_papers_once():
         exhibits.accounting(listed, "001")
 
 
+def test_what_is_listed_as_made_here_is_an_exhibit_of_its_kind_and_what_needs_something_is_none():
+    names = {paper: name for name, paper in PREFIXES.items()}
+    listed = {f"{names[row.paper]} {row.exhibit}": row.here for row in related_exhibits().itertuples()}
+    made = {name: registry.EXHIBITS[name].kind for name in listed if name in registry.EXHIBITS}
+    assert made == {name: here for name, here in listed.items() if not here.startswith("needs ")}
+
+
+def test_numbers_that_lower_rooms_repeat_because_they_know_no_paper_are_the_printed_ones():
+    from pixverve_lib.imaging import cooccurrence
+    from pixverve_lib.models import criteria, prompt_refiner, rotary, scale_consistent_vae
+
+    huber = criteria.HuberWavelet()
+    assert (huber.c_min, huber.c_max) == (related.ULTRAFLUX_HUBER_MIN, related.ULTRAFLUX_HUBER_MAX)
+    assert rotary.FLUX1["base"] == related.ULTRAFLUX_ROPE_BASE and rotary.GRIDS == related.ULTRAFLUX_GRIDS
+    assert rotary.FLUX1["length"] == related.ULTRAFLUX_TRAINED_GRID
+    assert sorted(rotary.RAMP) == sorted(related.ULTRAFLUX_YARN_RAMP)  # M43
+    assert prompt_refiner.WORDS == related.ULTRAFLUX_REFINED_WORDS
+    assert related.D4K_TEACHER_FACTOR * scale_consistent_vae.SCALE == related.D4K_VAE_FACTOR
+    assert (cooccurrence.PATCH, cooccurrence.LEVELS) == (related.D4K_GLCM_PATCH, related.D4K_GLCM_LEVELS)
+    assert cooccurrence.DISTANCES == related.D4K_GLCM_DISTANCES
+    assert np.rad2deg(cooccurrence.ANGLES) == pytest.approx(related.D4K_GLCM_DEGREES)
+
+
 def test_the_settings_as_printed_are_all_constants_with_their_places():
     constants = related_constants()
     assert dict(zip(constants.name, map(ast.literal_eval, constants.value), strict=True)) == {
         name: value for name, value in vars(related).items() if name.isupper()}
-    shown = exhibits.settings(constants, "D4K_WLF", "URAE").set_index("setting")
+    shown = exhibits.settings(constants, ["D4K_WLF", "URAE"]).set_index("setting")
     assert shown.loc["wlf steps"].tolist() == ["50000", "Diffusion-4K Sec. 6.1", "on Aesthetic-Train-V2"]
     assert shown.loc["steps", "value"] == "2000" and "vae rate" not in shown.index
     with pytest.raises(ValueError, match="starts with D5K_"):
-        exhibits.settings(constants, "D4K", "D5K")
+        exhibits.settings(constants, ["D4K", "D5K"])
 
 
 def test_a_transcribed_table_says_bold_in_words_and_has_the_printed_heads():
@@ -259,29 +283,6 @@ def test_an_f16_model_has_a_quarter_of_the_tokens_of_an_f8_one():
     assert tokens.tolist() == ["65,536", "16,384", "16,384"] * 2
     with pytest.raises(ValueError, match="no factor and side in nano"):
         exhibits.with_tokens(pd.DataFrame({"model": ["nano"]}))
-
-
-MEASURED = pd.DataFrame({"model": ["Flux-VAE-F16", "nano"], "nano-rFID": [3.25, 2.5], "PSNR": [28.72, np.nan],
-                         "ssim": ["0.8 [0.7, 0.9]", 1], "rank": [1, 2]})
-
-
-def test_printed_and_measured_rows_stand_beside_each_other_and_only_equal_metrics_are_subtracted():
-    shown = exhibits.beside(table("diffusion4k_tab_4"), MEASURED, ["model"], {"nano-rFID": "rfid"})
-    assert shown.row.tolist() == ["published"] * 2 + ["published and measured", "published", "measured"]
-    both = shown.iloc[2]
-    assert both["rFID ↓ (measured: nano-rFID)"] == "1.69 │ 3.250"
-    assert (both["PSNR ↑"], both["SSIM ↑"], both["NMSE ↓"]) == ("29.22 │ 28.72 │ -0.5", "0.79 │ 0.8 [0.7, 0.9]", "0.08")
-    assert shown.iloc[4].tolist() == ["nano", "measured", "2.500", "–", "–", "1", "–", "2"]
-    assert shown.iloc[0]["rank"] == "–"
-
-
-def test_rows_without_their_key_and_rows_named_twice_are_refused():
-    with pytest.raises(ValueError, match="measured table has no column variant; it has model"):
-        exhibits.beside(table("ultraflux_tab_1"), MEASURED, ["variant"])
-    with pytest.raises(ValueError, match="published table has no column fid; it has"):
-        exhibits.beside(table("diffusion4k_tab_4"), MEASURED, ["model"], {"nano-rFID": "fid"})
-    with pytest.raises(ValueError, match="published table has 'Flux-F16-WLF@2048' more than once"):
-        exhibits.beside(table("diffusion4k_tab_7"), MEASURED, ["model"])
 
 
 def test_our_pools_stand_below_and_in_front_of_the_printed_sizes():

@@ -44,13 +44,13 @@ def test_every_snapped_band_is_where_it_began_after_the_window(axes):
 
 @pytest.mark.parametrize(("length", "raised", "most"), [(64, 18, 707), (256, 14, 177)])
 def test_snapping_raises_most_slow_bands_of_flux_to_one_cycle(length, raised, most):
-    facts = positions.facts({"Flux.1": parts(**rotary.FLUX1 | {"length": length})})["Flux.1"]
+    facts = positions.facts({"Flux.1": parts(**rotary.FLUX1 | {"length": length})}).set_index("fact")["Flux.1"]
     assert int(facts["raised to one"]) == raised and int(facts["bands"]) == 28  # M34
     assert float(facts["up to"]) == pytest.approx(most, abs=0.5)
 
 
 def test_phases_differ_inside_the_window_nearly_as_much_as_outside():
-    facts = positions.facts({"Flux.1": parts(**rotary.FLUX1)})["Flux.1"]
+    facts = positions.facts({"Flux.1": parts(**rotary.FLUX1)}).set_index("fact")["Flux.1"]
     assert (facts["mean |Δφ|, 0 to L"], facts["mean |Δφ|, L to 2L"]) == ("1.32", "1.64")  # U05
     assert float(facts["closure baseline"]) == 2.97  # U03
 

@@ -14,7 +14,7 @@ from pixverve_lib.imaging import reading
 from pixverve_lib.models import nano_vae
 from pixverve_lib.models import scale_consistent_vae as scaled
 from pixverve_lib.paper import published
-from pixverve_lib.pretraining import reconstruction, training
+from pixverve_lib.pretraining import crops, reconstruction, training
 from pixverve_lib.pretraining import scale_consistency as tuning
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -79,18 +79,6 @@ def test_what_cannot_be_partitioned_is_refused_in_one_line(vae):
         scaled.partitioned(AutoencoderTiny(encoder_block_out_channels=(8,) * 4, decoder_block_out_channels=(8,) * 4))
 
 
-@torch.no_grad()
-def test_a_saved_decoder_comes_back_bit_for_bit_and_only_to_its_own_class(vae, tmp_path):
-    tuned = scaled.partitioned(vae)
-    scaled.last_layer(tuned).weight.mul_(1.5)
-    path = scaled.save(tuned, tmp_path / "decoder.safetensors")
-    again = scaled.load(path, vae).state_dict()
-    assert all(torch.equal(weight, again[name]) for name, weight in tuned.state_dict().items())
-    other = AutoencoderKL(**SMALL) if type(vae) is not AutoencoderKL else AutoencoderKLFlux2(**SMALL)
-    with pytest.raises(ValueError, match=type(vae).__name__):
-        scaled.load(path, other)
-
-
 TINY = replace(tuning.NANO, steps=4, batch=2, side=32, crops=6, cool_down=2, adversarial=0.05, width=4, layers=1)
 
 
@@ -123,6 +111,19 @@ def test_a_killed_tuning_ends_as_one_that_was_not_killed(pictures, tmp_path, mon
     monkeypatch.undo()
     resumed = tuning.tune(small(), pictures, TINY, 0, tmp_path / "killed.pt")
     assert all(torch.equal(weight, whole.state_dict()[name]) for name, weight in resumed.state_dict().items())
+
+
+def test_a_checkpoint_is_read_for_the_same_pictures_preset_seed_and_vae_only(pictures, tmp_path, monkeypatch):
+    tuning.tune(small(), pictures, TINY, 0, tmp_path / "a.pt")
+    seen = []
+    monkeypatch.setattr(tuning, "train", lambda model, *rest: seen.append(rest[-1].exists()) or model)
+    other = small()
+    scaled.last_layer(other).weight.data += 1
+    for vae, those, preset, seed in ((small(), pictures, TINY, 0), (small(), pictures[:2], TINY, 0),
+                                     (small(), pictures, replace(TINY, rec=2.0), 0), (small(), pictures, TINY, 1),
+                                     (other, pictures, TINY, 0)):
+        tuning.tune(vae, those, preset, seed, tmp_path / "a.pt")
+    assert seen == [True, False, False, False, False]
 
 
 def dies_at(step, loss_of):
@@ -163,6 +164,22 @@ def test_eq_2_moves_the_picture_or_the_discriminator_but_never_both():
     assert judged.item() == pytest.approx(-sure.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("is_perceptual", [True, False])
+def test_eq_4_adds_its_terms_with_the_printed_weights(pictures, is_perceptual):
+    student, near = scaled.partitioned(small()), (lambda a, b: (a - b).abs().mean((1, 2, 3))) if is_perceptual else None
+    model = torch.nn.ModuleDict({"decoder": student.decoder, "judge": scaled.discriminator(4, 1)})
+    batch = tuning._prepared(small(), student, [rgb[:32, :32] for rgb in pictures])
+    found = tuning.loss_of(student, model, batch, tuning.DIFFUSION_4K, near)
+    with torch.autocast("cpu", torch.bfloat16):
+        drawn, features = (each.float() for each in scaled.decode_with_features(student, batch.latents))
+    rec, same = (drawn - batch.x).square().mean(), tuning.consistency(batch.features, features)
+    like = near(drawn / 2 + 0.5, batch.x / 2 + 0.5).mean() if is_perceptual else rec
+    fooled, judged = tuning.adversarial(model["judge"], batch.x, drawn)
+    ratio = tuning.adaptive_weight(like, fooled, scaled.last_layer(student).weight)
+    expected = rec + 1.0 * same + 0.1 * like * is_perceptual + 0.05 * ratio * fooled + judged  # Diffusion-4K Sec. 6.1
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
 def test_every_kept_crop_is_trained_on_once_before_any_comes_again():
     preset = replace(TINY, batch=3, crops=6)
     for passed in (0, 1):
@@ -173,17 +190,25 @@ def test_every_kept_crop_is_trained_on_once_before_any_comes_again():
 def test_the_flattest_half_of_the_pictures_is_dropped(pictures):
     flat = [np.full((64, 64, 3), level, np.uint8) for level in (10, 100, 200)]
     mixed = [flat[0], pictures[0], flat[1], pictures[1], pictures[2], flat[2]]
-    assert [id(each) for each in tuning.least_flat(mixed, 0.5)] == [id(each) for each in pictures]
+    assert [id(each) for each in crops.least_flat(mixed, 0.5)] == [id(each) for each in pictures]
 
 
-def test_own_pictures_of_any_size_are_read_and_the_unusable_are_named_in_one_line(pictures, tmp_path):
+def test_pictures_that_cannot_be_used_are_counted_and_named_in_one_line(pictures, tmp_path):
     reading.write_jpeg(tmp_path / "wide.jpg", np.concatenate(pictures[:2], 1))
-    assert reconstruction.squares(tmp_path, (32, 64))[32][0].shape == (32, 32, 3)
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     reading.write_jpeg(tmp_path / "tiny.jpg", pictures[0][:20])
-    with pytest.raises(tuning.BadPictures, match="2 of 3 pictures.*broken.jpg.*tiny.jpg .20 x 64 px") as bad:
-        tuning.read(tmp_path, 32)
+    with pytest.raises(crops.BadPictures, match="2 of 3 pictures.*broken.jpg.*tiny.jpg .20 x 64 px") as bad:
+        tuning.tune(small(), sorted(tmp_path.iterdir()), TINY, 0, tmp_path / "a.pt")
     assert "\n" not in str(bad.value)
+    with pytest.raises(crops.BadPictures, match="no picture to train on"):
+        crops.refuse_unusable([], 32)
+
+
+def test_a_crop_of_a_picture_of_any_shape_is_a_square_of_what_was_there(pictures):
+    wide, rng = np.concatenate(pictures[:2], 1), np.random.default_rng(0)
+    assert {crops.cut(rgb, side, rng).shape for rgb in (wide, wide.transpose(1, 0, 2)) for side in (32, 64)} == {
+        (32, 32, 3), (64, 64, 3)}
+    assert np.array_equal(crops.cut(pictures[0], 64, rng), pictures[0])
 
 
 def test_perfect_pictures_score_perfectly_and_tables_hold_printed_and_measured_rows(pictures):

@@ -6,12 +6,8 @@ import pandas as pd
 from pixverve_lib.bench.claims_evidence import Evidence, NotMeasured
 
 LOWER = {"rfid", "fid", "nmse", "lpips", "compression_ratio"}  # lower is better (arrows of the printed tables)
-LOWER_HERE = {"nano-rFID", "rFID_nano", "nano-FID", "NMSE", "rNMSE", "LPIPS", "CR", "stray"}  # of notebooks' tables
-
-ROLES = {  # of columns of notebooks' tables -> their headers, the first that is there
-    "model": ("model", "arm"), "variant": ("variant", "arm"), "components": ("adapter", "components"),
-    "data": ("data", "setting", "method_setting"), "cfg": ("cfg", "setting", "method_setting"),
-}
+LOWER_HERE = {"nano-rFID", "nano-FID", "NMSE", "LPIPS", "CR"}  # of notebooks' tables
+DRAWN = ("pos", "shape", "nano-FID", "nano-CLIPScore")  # scores of pictures that a nano model drew
 
 
 def row(book: Evidence, name: str, columns, *labels: str) -> pd.Series:
@@ -27,7 +23,7 @@ def better(one: pd.Series, other: pd.Series) -> pd.Series:
 
 def changes(one: pd.Series, other: pd.Series) -> str:
     """"fid 39.49 to 38.46, ..." of two rows"""
-    return ", ".join(f"{metric} {other[metric]:g} to {one[metric]:g}" for metric in one.index)
+    return ", ".join(f"{metric} {other[metric]:.4g} to {one[metric]:.4g}" for metric in one.index)
 
 
 def best(values: pd.Series, metric: str) -> list:
@@ -44,25 +40,26 @@ def first_numbers(cells: pd.Series) -> pd.Series:
 def measured_rows(frame: pd.DataFrame, metrics, **labels: str) -> pd.DataFrame:
     """Rows of a notebook's table that carry all these labels, as numbers in those of the metrics that it has.
 
-    labels: role of a column (ROLES) = regular expression that its cells contain. Arrows and "measured" in headers do
-    not count. Raises NotMeasured where the table lacks such a column, row or number.
+    labels: column = regular expression that its cells contain. Arrows and "measured" in headers do not count. Raises
+    NotMeasured where the table lacks such a column, row or number.
     """
     frame = frame.rename(columns=lambda name: re.sub(r"\s*[↑↓]?\s*(measured)?$", "", name))
-    for role, text in labels.items():
-        here = frame.columns.intersection(ROLES[role], sort=False)[:1]
-        frame = frame[frame[here].astype(str).agg("".join, axis=1).str.contains(text, case=False)] if len(here) else (
-            frame.iloc[:0])
+    for column, text in labels.items():
+        frame = frame[frame[column].astype(str).str.contains(text)] if column in frame else frame.iloc[:0]
     found = frame[[metric for metric in metrics if metric in frame]].apply(first_numbers)
     found = found.dropna(axis=1, how="all").dropna()
     if found.empty:
-        wanted = ", ".join(f"{role} like {text!r}" for role, text in labels.items())
+        wanted = ", ".join(f"{column} like {text!r}" for column, text in labels.items())
         raise NotMeasured(f"the table of the notebook has no row of {wanted}: run it again")
     return found
 
 
 def compared(one: pd.DataFrame, other: pd.DataFrame) -> tuple[bool, str]:
-    """Whether the mean of some rows is better than that of others in every metric of both, and the numbers."""
+    """Whether the mean of some rows is better than that of others in every metric of both, and the numbers.
+
+    Means are compared as they are shown, in four digits: what equal trainings differ by at the end of float32 is none.
+    """
     metrics = [metric for metric in one if metric in other]
-    first, second = (rows[metrics].mean().round(4) for rows in (one, other))
+    first, second = (rows[metrics].mean().map("{:.4g}".format).astype(float) for rows in (one, other))
     won = better(first, second)
     return bool(len(won) and won.all()), f"better in {won.sum()} of {len(won)}: {changes(first, second)}"

@@ -3,7 +3,7 @@ import re
 
 from scipy.stats import norm, spearmanr
 
-from pixverve_lib.bench.claims_cells import best, better, first_numbers, measured_rows, row
+from pixverve_lib.bench.claims_cells import DRAWN, best, better, first_numbers, measured_rows, row
 from pixverve_lib.bench.claims_evidence import CONTRADICTED, FOLLOWS, PARTLY, NotMeasured, check, printed
 from pixverve_lib.paper.published import table
 
@@ -19,8 +19,8 @@ UNCHANGED = 1.1  # factor of a frequency that is "almost unchanged"
 SMALL_PHASE = 0.5  # of what two unrelated phases differ by on average, pi / 2
 ALIKE = 0.25  # share of two patterns' size by which they differ: similar (models/rotary.py: `bands`)
 CLOSED = 1e-12  # radians, in float64
-ABLATION = ("pos", "nano-FID", "shape", "stray")  # of exhibits of notebook A2
-KINDS = ("stock", "yarn", "resonance+yarn")
+SAME_SHARE = 0.1  # relative difference of two shares of energy that are alike
+KINDS = ("stock", "yarn", "resonance+yarn")  # of exhibits of notebook A2
 
 
 @check("U01")
@@ -33,13 +33,12 @@ def co_design(book):
 
 
 def _ablation(book):
-    book.note("rule: data and model together gain more than the sum of their gains, in every metric")
+    book.note("rule: data and model together gain, and more than the sum of their gains, in every score")
     found = book.exhibit("uf_tab_01", NOTEBOOK)
-    rows = [measured_rows(found, ABLATION, variant=rf"^{variant}\b").mean() for variant in "ABCD"]
-    a, b, c, d = (each.dropna() for each in rows)
-    won = better(d, b + c - a)
-    return bool(won.all()), ", ".join(f"{metric} {d[metric]:g} against {(b + c - a)[metric]:.4g} if gains added up"
-                                      for metric in d.index)
+    a, b, c, d = (measured_rows(found, DRAWN, arm=f"^{variant}$").mean() for variant in "ABCD")
+    won = better(d, a) & better(d, b + c - a)
+    return bool(won.all()), ", ".join(f"{metric} {d[metric]:g} from {a[metric]:g}, {(b + c - a)[metric]:.4g} if gains "
+                                      "added up" for metric in d.index)
 
 
 @check("U02")
@@ -119,9 +118,24 @@ def energy_of_bands(book):
     share, (low, high) = book.constant("ULTRAFLUX_LL_SHARE"), book.constant("ULTRAFLUX_HIGH_SHARES")
     energy = book.constant("ULTRAFLUX_LL_ENERGY")
     left = 1 - share
-    return printed(3 * low <= left <= 3 * high), (
-        f"{left:.1%} are left for three bands of {low:.1%} to {high:.1%}, {3 * low:.1%} to {3 * high:.1%}; mean energy "
-        f"{energy} / {share} / 4 = {energy / share / 4:.3f}, latents of unit variance")
+    text = (f"{left:.1%} are left for three bands of {low:.1%} to {high:.1%}, {3 * low:.1%} to {3 * high:.1%}; mean "
+            f"energy {energy} / {share} / 4 = {energy / share / 4:.3f}, latents of unit variance")
+    return printed(3 * low <= left <= 3 * high), book.beside(text, lambda: _shares(book))
+
+
+def _energies(book, *quantities):
+    """Published, measured and Gaussian numbers of these rows of our table of energies."""
+    found = book.exhibit("uf_energies", NOTEBOOK).set_index("quantity")
+    if missing := [each for each in quantities if each not in found.index]:
+        raise NotMeasured(f"the table of the notebook has no row of {missing[0]!r}: run it again")
+    return found.loc[list(quantities)]
+
+
+def _shares(book):
+    book.note(f"rule: each share is within {SAME_SHARE:.0%} of the printed one (not in paper: choice)")
+    found = _energies(book, "LL, share of the energy", "smallest share of LH, HL, HH", "largest share of LH, HL, HH")
+    return bool(((found.measured / found.published - 1).abs() <= SAME_SHARE).all()), (
+        "LL holds {:.1%}, each other band {:.1%} to {:.1%} in our latents".format(*found.measured))
 
 
 @check("U08")
@@ -131,9 +145,17 @@ def heavy_tails(book):
     beyond, largest = book.constant("ULTRAFLUX_LH_ABOVE_ONE"), book.constant("ULTRAFLUX_LH_LARGEST")
     gauss = [2 * norm.sf(1 / deviation) for deviation in deviations]
     book.note("LH's energy is not printed: the range of the high bands stands for it")
-    return printed(beyond > max(gauss)), (
-        f"{beyond:.1%} of LH beyond 1.0, where a Gaussian of its energy has {gauss[0]:.1%} to {gauss[1]:.1%}; the "
-        f"largest, {largest}, is {largest / deviations[1]:.0f} to {largest / deviations[0]:.0f} sigma")
+    text = (f"{beyond:.1%} of LH beyond 1.0, where a Gaussian of its energy has {gauss[0]:.1%} to {gauss[1]:.1%}; the "
+            f"largest, {largest}, is {largest / deviations[1]:.0f} to {largest / deviations[0]:.0f} sigma")
+    return printed(beyond > max(gauss)), book.beside(text, lambda: _tails(book))
+
+
+def _tails(book):
+    book.note("rule: heavy tails are a kurtosis above a Gaussian's; 1.0 is not far out where a band has more energy")
+    found = _energies(book, "LH, kurtosis", "LH, largest", "LH, share beyond 1.0")
+    (kurtosis, largest, beyond), (normal, _, gauss) = found.measured, found.gaussian
+    return bool(kurtosis > normal), (f"kurtosis of LH {kurtosis:.1f} (a Gaussian {normal:g}), largest {largest:.1f}; "
+                                     f"{beyond:.1%} beyond 1.0 (a Gaussian of its energy {gauss:.1%})")
 
 
 @check("U09")

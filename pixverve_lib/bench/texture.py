@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import simplejpeg
 
-from pixverve_lib.bench import bootstrap, nano_scores
+from pixverve_lib.bench import nano_scores
 from pixverve_lib.imaging import reading
 from pixverve_lib.imaging.cooccurrence import glcm_scores
 from pixverve_lib.paper import related
@@ -50,12 +50,6 @@ def measure(rgb):
     return {"GLCM Score": glcm_scores(rgb).published_asymmetric, "Compression Ratio": compression_ratio(rgb)}
 
 
-def of_pictures(paths, seed=0):
-    """A frame with a row a score: score, value, low, high (bootstrap over pictures), pictures."""
-    rows = pd.DataFrame([measure(reading.read_rgb(path)) for path in paths])
-    return bootstrap.over_pictures(lambda chosen: rows.iloc[chosen].mean().to_dict(), len(rows), seed)
-
-
 def chroma(pictures):
     """A row a picture: picture, then its Compression Ratio at 4:2:0, 4:2:2 and 4:4:4.  pictures: {name: rgb}"""
     rows = [(name, *(compression_ratio(rgb, subsampling=kind) for kind in SUBSAMPLINGS))
@@ -76,15 +70,6 @@ def nmse(original, reconstruction):
         error, signal = error + np.square(x - y).sum(), signal + np.square(x).sum()
     ratio = float(error / signal) if signal else float("nan")
     return Nmse(ratio, ratio**0.5)
-
-
-def implied_level(nmse, psnr):
-    """Root mean square of pictures in 0..1 that a printed NMSE and PSNR (dB) need: (read as ratio, read as root).
-
-    Photographs have 0.4 to 0.6. Works on columns as on numbers.
-    """
-    rmse = 10 ** (-psnr / 20)
-    return rmse / nmse**0.5, rmse / nmse
 
 
 def aesthetic_eval(sizes, short_side=related.D4K_EVAL_SIDE):

@@ -3,13 +3,11 @@ import textwrap
 
 import pandas as pd
 
+from pixverve_lib.exhibits.related import LOWER, arrow, head
 from pixverve_lib.kit import style
 from pixverve_lib.kit.style import DROPPED, KEPT, MUTED, NEUTRAL
 
 KEYS = ["components", "method_setting"]
-PRINTED = {"fid": "FID ↓", "lpips": "LPIPS ↓", "man_iqa": "MAN-IQA ↑", "qualiclip": "QualiCLIP ↑",
-           "hpsv2_1": "HPSv2.1 ↑", "pickscore": "PickScore ↑"}  # URAE Tab. 2
-LOWER = ("fid", "lpips", "nano-FID", "stray")  # scores of which less is better
 GUIDELINES = {  # URAE Sec. 3.4 -> (which cells, what must win, over what); "{}" is filled by what the cells share
     "no CFG in training": (("Major Syn", "Major Real", "Minor Syn", "Minor Real"), "{} w/o CFG", "{} w/ CFG"),
     "synthetic before real data, w/o CFG": (("Major", "Minor"), "{} Syn w/o CFG", "{} Real w/o CFG"),
@@ -26,8 +24,8 @@ def ablation(measured: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     no column of differences. measured: components, method_setting and one column a score, a student before adaptation
     too; published: `published.numbers("urae_tab_2")`
     """
-    ours = measured.rename(columns={name: f"{name}{_arrow(name)} measured" for name in measured.columns.drop(KEYS)})
-    theirs = published.rename(columns={name: f"{name_of} published" for name, name_of in PRINTED.items()})
+    ours = measured.rename(columns={name: f"{arrow(name)} measured" for name in measured.columns.drop(KEYS)})
+    theirs = published.rename(columns={name: f"{head(name)} published" for name in published.columns.drop(KEYS)})
     table = ours.merge(theirs, on=KEYS, how="left")
     columns = KEYS + [name for name in theirs if name not in KEYS] + [name for name in ours if name not in KEYS]
     return table[columns].rename(columns={"method_setting": "setting"}).round(3)
@@ -87,10 +85,6 @@ def cells(drawn: pd.DataFrame, pictures, prompts=3):
     for axis, text in zip(axes[:, 0], texts, strict=True):
         axis.set_ylabel("\n".join(textwrap.wrap(text, WRAP, break_on_hyphens=False)), fontsize=5.5)
     return fig
-
-
-def _arrow(score):
-    return " ↓" if score in LOWER else " ↑"
 
 
 def _compared(frame, shared, better, worse):

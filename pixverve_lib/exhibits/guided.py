@@ -1,16 +1,14 @@
 """Exhibits of URAE's adapters on training-free enlarging, and of the components they train (Tab. 1 and 3, Eq. 5)."""
 import pandas as pd
 
+from pixverve_lib.exhibits.related import LOWER, arrow, head
 from pixverve_lib.kit import style
-from pixverve_lib.kit.style import ACCENT, DROPPED, KEPT, MUTED
+from pixverve_lib.kit.style import ACCENT, KEPT, MUTED
 from pixverve_lib.paper import published
 
 ADAPTED = " w/ URAE"  # what follows a method's name in Tab. 1
-PRINTED_1 = {"fid": "FID ↓", "lpips": "LPIPS ↓", "man_iqa": "MAN-IQA ↑", "qualiclip": "QualiCLIP ↑",
-             "hpsv2_1": "HPSv2.1 ↑", "pickscore": "PickScore ↑", "dpg_bench": "DPG Bench ↑"}
-PRINTED_3 = {"man_iqa": "MAN-IQA ↑", "qualiclip": "QualiCLIP ↑", "overall_quality": "quality votes % ↑",
-             "prompt_alignment": "alignment votes % ↑", "visual_aesthetic": "aesthetic votes % ↑"}
-LOWER = ("fid", "lpips", "nano-FID", "stray")  # scores of which less is better
+VOTES = {"overall_quality": "quality votes % ↑", "prompt_alignment": "alignment votes % ↑",
+         "visual_aesthetic": "aesthetic votes % ↑"}  # of URAE Tab. 3
 _YES = {True: "yes", False: "no"}
 PARTS = {"major": ACCENT, "rest": MUTED, "minor": KEPT}
 
@@ -21,15 +19,16 @@ def tab_1(measured: pd.DataFrame) -> pd.DataFrame:
     The metrics differ (FID and nano-FID too), so there is no column of differences: those within each are `gains`.
     measured: of guided_enlarging.comparison
     """
-    return _beside(measured, published.numbers("urae_tab_1"), PRINTED_1)
+    return _beside(measured, published.numbers("urae_tab_1"))
 
 
 def tab_3(measured: pd.DataFrame) -> pd.DataFrame:
-    """URAE Tab. 3 (4K, adapters trained on real pictures) beside the scores of its starred rows at 1:16, as in `tab_1`.
+    """URAE Tab. 3 (4K, adapters of minor and of major components) beside the scores of its starred rows at 1:16.
 
-    The votes are people's.
+    As in `tab_1`; the votes are people's. The paper's adapters saw real pictures, ours what they were given.
     """
-    return _beside(measured, published.numbers("urae_tab_3"), PRINTED_3)
+    printed = published.numbers("urae_tab_3")
+    return _beside(measured, printed[[name for name in printed if not name.endswith("_rank")]])
 
 
 def gains(measured: pd.DataFrame) -> pd.DataFrame:
@@ -97,31 +96,13 @@ def energy(components: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis(columns=None).reset_index().round(5)
 
 
-def tab_1_figure(measured: pd.DataFrame, score: str = "nano-FID"):
-    """One score of each method without and with the adapter, published and measured side by side.
-
-    measured: of guided_enlarging.comparison; score: a column of it, drawn beside the published FID
-    """
-    fig, axes = style.figure(2.6, columns=2)
-    for axis, (source, name) in zip(axes, {"published": "fid", "measured": score}.items(), strict=True):
-        table = gains(measured)
-        rows = table[(table.source == source) & (table.score == name)].sort_values("method", ignore_index=True)
-        for column, colour, shift in (("without", DROPPED, -0.18), ("with", KEPT, 0.18)):
-            axis.bar(rows.index + shift, rows[column], 0.34, color=colour, label=f"{column} adapter")
-        axis.set(title=f"{name.upper() if name == 'fid' else name}, {source}", xticks=rows.index,
-                 xticklabels=rows.method, ylim=(0, 1.35 * rows[["without", "with"]].to_numpy().max()))
-        axis.legend(ncols=2, loc="upper center")
-    return fig
-
-
-def _beside(measured, printed, names):
+def _beside(measured, printed):
     """Printed rows in their order with the measured scores of the rows of the same name."""
-    theirs = printed.rename(columns={"method_setting": "method"})[["method", *names]]
-    theirs = theirs.rename(columns={name: f"{shown} published" for name, shown in names.items()})
+    scores = printed.columns.drop("method_setting")
+    theirs = printed.rename(columns={name: f"{VOTES.get(name, head(name))} published" for name in scores})
     ours = measured.drop(columns=["side", "seconds"], errors="ignore")
-    ours = ours.rename(columns={name: f"{name} {'↓' if name in LOWER else '↑'} measured"
-                                for name in ours.columns.drop("method")})
-    return theirs.merge(ours, on="method", how="left").round(4)
+    ours = ours.rename(columns={name: f"{arrow(name)} measured" for name in ours.columns.drop("method")})
+    return theirs.rename(columns={"method_setting": "method"}).merge(ours, on="method", how="left").round(4)
 
 
 def _pairs(source, frame):

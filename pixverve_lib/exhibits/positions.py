@@ -8,7 +8,7 @@ from pixverve_lib.kit.style import ACCENT, DROPPED, KEPT, MUTED, NEUTRAL
 STOCK, SNAPPED, RELEASED = NEUTRAL, ACCENT, DROPPED  # baseline blue, Resonance orange, as in Fig. 1
 KINDS = (MUTED, KEPT, ACCENT, NEUTRAL, DROPPED)  # of Fig. 4, in their order; then again, hatched
 FLOOR = 1e-17  # radians: where a closure error of nothing is drawn
-ALIKE = 0.5  # of `unlike`: 0 the same, 0.71 unrelated, 1 opposite; not in paper: choice
+ALIKE = 0.25  # of `unlike` at most: 0 the same, 0.71 unrelated, 1 opposite; not in paper: choice
 WAVES = 5.4  # inches, width of Fig. 2
 PI = (0, np.pi / 2, np.pi), ("0", "π/2", "π")
 
@@ -54,7 +54,7 @@ def _raised(bands):
 
 
 def facts(parts):
-    """What Fig. 1 shows, in numbers: a row a model.  parts: as of `cycles`
+    """What Fig. 1 shows, in numbers: a row a fact, a column a model.  parts: as of `cycles`
 
     mean |dphi|: over bands and whole positions, both ends included; alike: by `ALIKE`
     """
@@ -68,9 +68,10 @@ def facts(parts):
             "closure baseline": bands.closure.max(), "closure snapped": bands["closure snapped"].max(),
             "closure as released": bands["closure released"].max(),
             "mean |Δφ|, 0 to L": phases[:, :window + 1].mean(), "mean |Δφ|, L to 2L": phases[:, window:].mean(),
-            "stripes alike at L × L": int((bands.unlike < ALIKE).sum()),
+            "stripes alike at L × L": int((bands.unlike <= ALIKE).sum()),
         })
-    return pd.DataFrame(rows).set_index("axes").T.rename_axis("", axis=1).map("{:.3g}".format)
+    table = pd.DataFrame(rows).set_index("axes").T.map("{:.3g}".format)
+    return table.rename_axis(index="fact", columns=None).reset_index()
 
 
 def _most(factors):

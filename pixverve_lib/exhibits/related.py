@@ -1,11 +1,10 @@
-"""Exhibits that notebooks A1, A2 and A3 share: what became of each exhibit, printed tables, printed beside measured."""
+"""Exhibits that notebooks A1, A2 and A3 share: what became of each exhibit, printed tables, sizes of pools."""
 from itertools import cycle
 
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from pixverve_lib.exhibits.bench import digits
 from pixverve_lib.kit import style
 from pixverve_lib.kit.style import ACCENT, DROPPED, INK, KEPT, MUTED, NEUTRAL
 from pixverve_lib.paper import related
@@ -20,7 +19,7 @@ HEADS = {  # column of a related table: its printed head; the others lose their 
     "time_s_per_step": "time (s/step)", "scalecrafter": "ScaleCrafter", "fouriscale": "FouriScale", "sana": "Sana",
     "ultraflux": "UltraFlux",
 }
-COLUMNS = {head.strip(" ↑↓"): column for column, head in HEADS.items()}  # "GLCM Score": "glcm_score"
+LOWER = ("fid", "lpips", "nano-FID", "stray", "loss", "CR")  # published and measured scores of which less is better
 PICTURES = {"Aesthetic-Train": related.D4K_TRAIN_PICTURES, "Aesthetic-Train-V2": related.D4K_TRAIN_V2_PICTURES}
 POOLS, SETS = (NEUTRAL, KEPT, ACCENT), (MUTED, DROPPED, INK)  # colours of ours and of the printed ones
 BINS = 30
@@ -65,7 +64,7 @@ def as_printed(published):
 
     published: of published.table
     """
-    return published.map(_readable).rename(columns=_head)
+    return published.map(_readable).rename(columns=head)
 
 
 def _readable(cell):
@@ -73,8 +72,14 @@ def _readable(cell):
     return cell if plain == cell else f"{plain} ({'bold' if cell.startswith('**') else 'underlined'})"
 
 
-def _head(column):
+def head(column):
+    """The printed head of a column of a published table: "FID ↓" of fid, "training set" of training_set."""
     return HEADS.get(column, column.replace("_", " "))
+
+
+def arrow(score):
+    """A measured score with the arrow of its better direction: "pos ↑"."""
+    return f"{score} {'↓' if score in LOWER else '↑'}"
 
 
 def with_tokens(published):
@@ -89,75 +94,20 @@ def with_tokens(published):
     return as_printed(published).assign(**{"picture tokens (ours)": tokens.map("{:,.0f}".format)})
 
 
-def beside(published, measured, keys, stand_ins=None):
-    """Printed rows, then those that only were measured; `row` says whose each is.
-
-    A cell that has both is "published │ measured", then " │ difference" where the column is the same metric; a cell of
-    one is that one. published: of published.table; measured: a frame whose columns of the same name ("psnr" or "PSNR")
-    are the same metric; keys: columns of both that name a row; stand_ins: measured column -> printed column of a
-    kindred metric ({"nano-FID": "fid"}), shown there without differences. Raises ValueError if a key or a stand-in is
-    missing, or if a key names two rows.
-    """
-    stand_ins = stand_ins or {}
-    left = _rows(published.map(unmarked), keys, "published", stand_ins.values())
-    right = _rows(measured.rename(columns=COLUMNS), keys, "measured", stand_ins)
-    names = {printed: ours for ours, printed in stand_ins.items() if printed not in right}
-    order = left.index.append(right.index[~right.index.isin(left.index)])
-    shown = order.to_frame(index=False)
-    whose = zip(order.isin(left.index), order.isin(right.index), strict=True)
-    shown["row"] = [" and ".join(_true(published=printed, measured=found)) for printed, found in whose]
-    for column in [*left, *(c for c in right if c not in left and c not in names.values())]:
-        ours = column if column in right else names.get(column)
-        pair = (frame[name].reindex(order) if name in frame else [None] * len(order)
-                for frame, name in ((left, column), (right, ours)))
-        shown[_name(column, ours)] = [_cell(*both, ours == column) for both in zip(*pair, strict=True)]
-    return shown.rename(columns=_head)
-
-
-def _rows(frame, keys, whose, others):
-    missing = [column for column in (*keys, *others) if column not in frame]
-    if missing:
-        raise ValueError(f"the {whose} table has no column {', '.join(missing)}; it has {', '.join(frame.columns)}")
-    rows = frame.set_index(list(keys))
-    twice = rows.index[rows.index.duplicated()]
-    if len(twice):
-        raise ValueError(f"{', '.join(keys)} must name one row each: the {whose} table has {twice[0]!r} more than once")
-    return rows
-
-
-def _true(**sides):
-    return [name for name, true in sides.items() if true]
-
-
-def _name(column, ours):
-    return column if ours in (None, column) else f"{_head(column)} (measured: {ours.replace('_', '-')})"
-
-
-def _cell(published, measured, same):
-    there = [side for side in (published, measured) if not (pd.isna(side) or side in (DASH, "-"))]
-    if len(there) < 2 or published == measured:
-        return _text(there[0]) if there else DASH
-    numbers = [pd.to_numeric(side, errors="coerce") for side in there]
-    difference = [f"{numbers[1] - numbers[0]:+.3g}"] if same and not np.isnan(numbers).any() else []
-    return " │ ".join([_text(published), _text(measured), *difference])
-
-
-def _text(value):
-    return value if isinstance(value, str) else f"{value:.0f}" if float(value).is_integer() else digits(value)
-
-
 def size_table(pools, published):
-    """Diffusion-4K Tab. 1 with the pictures of our own pools below.
+    """Diffusion-4K Tab. 1 with the pictures of our own pools below; `row` says whose each is.
 
     pools: columns pool, height, width (pixels, missing: left out), a picture each; published: of
     published.table("diffusion4k_tab_1")
     """
     sides = pools.dropna(subset=["height", "width"]).groupby("pool", sort=False)[["height", "width"]]
-    ours = {f"{word}_{side}": values.round() for word, found in (("median", sides.median()), ("average", sides.mean()))
+    ours = {f"{word}_{side}": values.map("{:.0f}".format)
+            for word, found in (("median", sides.median()), ("average", sides.mean()))
             for side, values in found.items()}
-    measured = pd.DataFrame({"pictures": sides.size(), **ours}).rename_axis("dataset").reset_index()
+    measured = pd.DataFrame({"pictures": sides.size().map(_count), **ours}).rename_axis("dataset").reset_index()
     printed = published.assign(pictures=published.dataset.map(PICTURES).map(_count))
-    return beside(printed[measured.columns], measured, ["dataset"])
+    both = pd.concat([printed.assign(row="published"), measured.assign(row="measured")], ignore_index=True)
+    return both[["dataset", "row", *measured.columns[1:]]].rename(columns=head)
 
 
 def _count(pictures):

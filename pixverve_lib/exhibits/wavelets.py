@@ -2,6 +2,7 @@
 import numpy as np
 import pandas as pd
 
+from pixverve_lib.exhibits.related import arrow, head
 from pixverve_lib.kit import style
 from pixverve_lib.kit.style import ACCENT, DROPPED, INK, KEPT, MUTED, NEUTRAL
 from pixverve_lib.paper import published, related
@@ -51,7 +52,8 @@ def energies(measured):
             ("largest share of LH, HL, HH", high, by.share[list(HIGH)].max(), np.nan),
             ("LH, share beyond 0.5", related.ULTRAFLUX_LH_ABOVE_HALF, by.above_half["LH"], by.gaussian_half["LH"]),
             ("LH, share beyond 1.0", related.ULTRAFLUX_LH_ABOVE_ONE, by.above_one["LH"], by.gaussian_one["LH"]),
-            ("LH, largest", related.ULTRAFLUX_LH_LARGEST, by.largest["LH"], np.nan)]
+            ("LH, largest", related.ULTRAFLUX_LH_LARGEST, by.largest["LH"], np.nan),
+            ("LH, kurtosis", np.nan, by["kurtosis"]["LH"], 3)]
     frame = pd.DataFrame(rows, columns=["quantity", "published", "measured", "gaussian"])
     frame.insert(3, "difference", frame.measured - frame.published)
     return frame.round(4)
@@ -82,25 +84,26 @@ def learning(curves, title="Squared error on held-out pictures"):
 
 def diffusion4k_tab_9(scores, rows=TAB_9):
     """Diffusion-4K Tab. 9 beside arms at nano size.  scores: of arms.train_arms; rows: {arm: printed model}"""
-    return beside(published.numbers("diffusion4k_tab_9"), "model", scores, rows)
+    return _beside(published.numbers("diffusion4k_tab_9"), "model", scores, rows)
 
 
 def ultraflux_tab_1(scores, rows=TAB_1):
     """UltraFlux Supp. Tab. 1, the 2 x 2 of data and model, beside arms.  rows: {arm: printed variant}"""
-    return beside(published.numbers("ultraflux_tab_1"), "variant", scores, rows)
+    return _beside(published.numbers("ultraflux_tab_1"), "variant", scores, rows)
 
 
-def beside(printed, key, scores, rows):
+def _beside(printed, key, scores, rows):
     """Arms, mean over seeds (and their half range), beside the printed rows they stand for; other arms stay alone.
 
     The numbers are of other models, pictures and features: what compares is the change from row to row.
     """
     values = [name for name in scores.columns if name not in ("arm", "seed", "seconds")]
     grouped = scores.groupby("arm", sort=False)[values]
-    table = grouped.mean().round(4).add_prefix("measured ")
+    table = grouped.mean().round(4).rename(columns=lambda name: f"{arrow(name)} measured")
     if scores.groupby("arm").size().max() > 1:
         table = table.join(((grouped.max() - grouped.min()) / 2).round(4).add_prefix("± "))
-    numbers = printed.set_index(key).add_prefix("published ").reindex([rows.get(arm) for arm in table.index])
+    numbers = printed.set_index(key).rename(columns=lambda name: f"{head(name)} published")
+    numbers = numbers.reindex([rows.get(arm) for arm in table.index])
     numbers.index = table.index
     table.insert(0, "published row", [rows.get(arm, "–") for arm in table.index])
     return table.join(numbers).reset_index()

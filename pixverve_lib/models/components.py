@@ -23,6 +23,7 @@ from peft.tuners.lora import LoraLayer
 
 PARTS = ("minor", "major")
 ADAPTER = "default"
+INPUTS = 16  # vectors that a layer is shown, to see how far it has moved; not in paper: choice
 FIRST = {"A": "first_A", "B": "first_B"}  # buffers of a layer that keep the factors it started from
 
 
@@ -94,23 +95,23 @@ def spectra(network, targets: Sequence[str], rank: int) -> pd.DataFrame:
 
 
 @torch.no_grad()
-def at_start(network, targets: Sequence[str], rank: int, inputs: int = 16) -> pd.DataFrame:
+def at_start(network, targets: Sequence[str], rank: int) -> pd.DataFrame:
     """How far adapted layers are from their base before any training: part, layers, weight, output; 0 is not at all.
 
-    weight: largest |(W - A B) + A B - W| of any layer; output: the largest difference that `inputs` normal vectors
+    weight: largest |(W - A B) + A B - W| of any layer; output: the largest difference that INPUTS normal vectors
     show, relative to the largest output of the layer.
     """
     rows = []
     for which in PARTS:
         made = copy.deepcopy(network)
         add(made, targets, rank, which)
-        errors = [_moved(layer, made.get_submodule(name), inputs) for name, layer in _matched(network, targets).items()]
+        errors = [_moved(layer, made.get_submodule(name)) for name, layer in _matched(network, targets).items()]
         rows.append((which, len(errors), *map(max, zip(*errors, strict=True))))
     return pd.DataFrame(rows, columns=["part", "layers", "weight", "output"])
 
 
-def _moved(layer, adapted, inputs):
-    x = torch.randn(inputs, layer.in_features, generator=torch.Generator().manual_seed(0)).to(layer.weight)
+def _moved(layer, adapted):
+    x = torch.randn(INPUTS, layer.in_features, generator=torch.Generator().manual_seed(0)).to(layer.weight)
     weight = adapted.get_base_layer().weight + adapted.get_delta_weight(ADAPTER)
     output = layer(x)
     return (weight - layer.weight).abs().max().item(), ((adapted(x) - output).abs().max() / output.abs().max()).item()

@@ -13,12 +13,8 @@ exactly as "decode at half the size, enlarge by 2". The features are up-sampled 
 A pipeline that is given such a VAE still counts 8 pixels a latent: ask it for half the height and width.
 """
 import copy
-import os
-from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import conv2d, interpolate, pad, pixel_shuffle, pixel_unshuffle
 
@@ -70,31 +66,6 @@ def decode_with_features(vae, latents: torch.Tensor) -> tuple[torch.Tensor, torc
         return vae.decode(latents, return_dict=False)[0], seen[0]
     finally:
         handle.remove()
-
-
-def save(vae, path) -> Path:
-    """Write the decoder of a partitioned VAE, all that tuning changes; appears whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        tensors = {name: tensor.contiguous() for name, tensor in vae.decoder.state_dict().items()}
-        save_file(tensors, temporary, {"of": type(vae).__name__})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
-def load(path, vae):
-    """The partitioned form of `vae` with the decoder that `save` wrote. Raises ValueError if it is of another class."""
-    with safe_open(path, "pt") as file:
-        of = (file.metadata() or {}).get("of")
-    if of != type(vae).__name__:
-        raise ValueError(f"{path} is the decoder of {of or 'something else'}, not of {type(vae).__name__}")
-    tuned = partitioned(vae)
-    tuned.decoder.load_state_dict(load_file(path))
-    return tuned
 
 
 def discriminator(width: int, layers: int) -> nn.Sequential:

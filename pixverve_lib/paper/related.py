@@ -64,7 +64,6 @@ ULTRAFLUX_YARN_RAMP = (1.25, 0.75)  # UltraFlux Supp. Tab. 3: (alpha, beta); ori
 ULTRAFLUX_MAX_SCALE = 2.0  # UltraFlux Supp. Tab. 3: "Maximum extrapolation scale", s = L' / L of an axis
 ULTRAFLUX_TRAINED_GRID = 64  # UltraFlux Supp. Fig. 2: tokens a side at training; the L of Fig. 1 is not printed (M43)
 ULTRAFLUX_GRIDS = ((64, 64), (128, 64), (64, 128), (128, 32))  # UltraFlux Supp. Fig. 2: height x width in tokens
-ULTRAFLUX_BANDS = 28  # not in paper: Flux.1's axes (16, 56, 56), 56 / 2 bands of a spatial axis
 
 # UltraFlux: wavelets, loss, curriculum
 ULTRAFLUX_LATENT_SAMPLES = 400  # UltraFlux Supp. Sec. 4: "We sample 400 images"
@@ -119,7 +118,6 @@ URAE_SIDE_2K = 2048  # URAE Sec. 3.1
 URAE_SIDE_4K = 4096  # URAE Sec. 3.3 (Tab. 3)
 URAE_REFERENCE_SIDE = 1024  # URAE Sec. 3.1: what SDEdit and I-Max enlarge
 URAE_TRAINING_GUIDANCE = 1.0  # URAE Sec. 2.4: "setting $g = 1$"; the g > 1 of inference is not printed
-URAE_DREAMBOOTH_RANK = 4  # URAE Sec. 2.3: DreamBooth's rank; the rank of URAE's own adapters is not printed
 URAE_VARIANT_2K = "lora"  # URAE Sec. 3.4: "use synthetic data and tune major components", at 2K
 URAE_VARIANT_4K = "minor"  # URAE Sec. 3.4: "use real data and tune minor components at 4K resolution"
 URAE_JUDGE = "GPT-4o"  # URAE Sec. 3.1

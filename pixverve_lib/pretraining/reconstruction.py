@@ -23,7 +23,6 @@ TEACHER = "F8 teacher"
 ARMS = {  # names of Tab. 8: what differs from the preset
     "F16-FT": {"consistency": 0.0, "adversarial": 0.0},
     "F16-SC": {"adversarial": 0.0},
-    "F16-SC/10": {"consistency": related.D4K_CONSISTENCY_WEIGHT / 10, "adversarial": 0.0},  # not in paper: choice
     "F16-SC-adv": {"adversarial": related.D4K_ADVERSARIAL_WEIGHT},
 }
 BATCH = 8  # pictures at once
@@ -41,15 +40,6 @@ def held_out(sides: Sequence[int], number: int) -> dict[int, list[np.ndarray]]:
     return {side: list(primer.draw_batch(specs, side, np.random.default_rng(1))) for side in sides}
 
 
-def squares(pictures, sides: Sequence[int]) -> dict[int, list[np.ndarray]]:
-    """Own pictures (a folder, paths or arrays) cut to squares at their centre, as `held_out` gives scenes.
-
-    Raises BadPictures, also for one with a shorter side.
-    """
-    opened = [scale_consistency.open_picture(each) for each in scale_consistency.read(pictures, max(sides))]
-    return {side: [scale_consistency.cut(rgb, side) for rgb in opened] for side in sides}
-
-
 def tune_arms(vae, pictures, preset, seeds: Mapping[str, Sequence[int]], folder: Path) -> dict:
     """{(model, seed): VAE}: the teacher, its partitioned form, and the arms (of ARMS) that `seeds` names, tuned.
 
@@ -61,7 +51,7 @@ def tune_arms(vae, pictures, preset, seeds: Mapping[str, Sequence[int]], folder:
     jobs = [(arm, seed) for arm, those in seeds.items() for seed in those]
     with progress(len(jobs), "decoders tuned", unit="decoders") as count:
         for arm, seed in jobs:
-            file = Path(folder) / f"{arm.replace('/', '-by-')}-{seed}.pt"
+            file = Path(folder) / f"{arm}-{seed}.pt"
             with redirect_stderr(io.StringIO()):  # the bar of a single tuning would break into this one
                 models[arm, seed] = scale_consistency.tune(vae, pictures, replace(preset, **ARMS[arm]), seed, file,
                                                            network)

@@ -6,28 +6,25 @@ Norms are means over values, which the paper does not say. Without the weights o
 adaptive ratio takes the gradient of w_rec L_rec, as VQGAN's does when it has no perceptual term. The generator
 minimises Eq. 2 as printed, log(1 - D). UltraFlux's post-training of its F16 decoder is the same with another preset.
 """
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
 from torch.nn.functional import logsigmoid, mse_loss
 
-from pixverve_lib.imaging import reading, statistics
 from pixverve_lib.models import scale_consistent_vae as scaled
-from pixverve_lib.paper import constants, related
+from pixverve_lib.paper import related
+from pixverve_lib.pretraining import crops
 from pixverve_lib.pretraining.training import generator, train
 from pixverve_lib.pretraining.vae import to_tensor
 
-SUFFIXES = (".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 LARGEST = 1e4  # of the adaptive weight; not in paper: choice
-WIDEST = 4  # a picture is shrunk until its short side is between one and four sides of a crop; not in paper: choice
-NAMED = 5  # pictures that an error names
 CHUNK = 16  # crops that teacher and encoder see at once
 
 
@@ -86,20 +83,20 @@ class Prepared(NamedTuple):
     features: torch.Tensor  # of the teacher  # N C h w
 
 
-class BadPictures(ValueError):
-    """Pictures that cannot be trained on; the line says which and why."""
-
-
-def tune(vae, pictures, preset: Preset, seed: int, checkpoint: Path, perceptual: Callable | None = None):
+def tune(vae, pictures: Sequence, preset: Preset, seed: int, checkpoint: Path, perceptual: Callable | None = None):
     """The partitioned form of `vae` with a tuned decoder (moving average); its encoder is bit for bit as it was.
 
-    vae: the F = 8 teacher. pictures: a folder, paths, or H W 3 uint8 each; smaller ones than `preset.side` are refused.
-    seed: of the crops, of their order and of the discriminator. checkpoint: a killed run goes on from it, a finished
-    one is read. perceptual: a network (a, b) -> N, pictures in [0, 1], LPIPS; None leaves its term out.
-    Raises BadPictures, FloatingPointError.
+    vae: the F = 8 teacher. pictures: paths, or H W 3 uint8 each; smaller ones than `preset.side` are refused. seed: of
+    the crops, of their order and of the discriminator. checkpoint: a killed run goes on from it, a finished one is
+    read; a digest of all that makes the run what it is goes into its name. perceptual: a network (a, b) -> N, pictures
+    in [0, 1], LPIPS; None leaves its term out.
+    Raises crops.BadPictures, FloatingPointError.
     """
     student = scaled.partitioned(vae).requires_grad_(False)
-    pictures = least_flat(read(pictures, preset.side), preset.kept)
+    crops.refuse_unusable(pictures, preset.side)
+    identity = _digest(vae, pictures, preset, seed, perceptual is not None)
+    checkpoint = Path(checkpoint).with_stem(f"{Path(checkpoint).stem}-{identity}")
+    pictures = crops.least_flat(pictures, preset.kept)
     batch_at = _batches(vae, student, pictures, preset, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -108,7 +105,7 @@ def tune(vae, pictures, preset: Preset, seed: int, checkpoint: Path, perceptual:
     model = nn.ModuleDict({"decoder": student.decoder} | ({"judge": judge} if preset.adversarial else {}))
     optimizer = torch.optim.AdamW(model.parameters(), preset.rate, weight_decay=preset.weight_decay)
     average = train(model, [optimizer], lambda step: loss_of(student, model, batch_at(step), preset, perceptual),
-                    preset.steps, preset.cool_down, preset.ema, Path(checkpoint))
+                    preset.steps, preset.cool_down, preset.ema, checkpoint)
     student.decoder = average["decoder"]
     return student.eval().requires_grad_(False)
 
@@ -152,84 +149,25 @@ def adaptive_weight(anchor: torch.Tensor, fooled: torch.Tensor, weight: torch.Te
     return (above / below.clamp_min(torch.finfo(below.dtype).tiny)).clamp_max(LARGEST).detach()
 
 
-def read(pictures, side: int) -> list:
-    """A folder as the sorted paths of its pictures, a sequence of paths or of H W 3 uint8 as it is, all looked at.
-
-    Raises BadPictures where there is none, and for unreadable ones and short sides below `side` pixels.
-    """
-    if isinstance(pictures, (str, Path)):
-        pictures = [path for path in sorted(Path(pictures).rglob("*")) if path.suffix.lower() in SUFFIXES]
-    if not len(pictures):
-        raise BadPictures(f"no picture to train on: give a folder that has some ({' '.join(SUFFIXES)})")
-    if bad := [reason for picture in pictures if (reason := _wrong(picture, side))]:
-        raise BadPictures(f"{len(bad)} of {len(pictures)} pictures cannot be used, leave them out: "
-                          f"{'; '.join(bad[:NAMED])}{' ...' if len(bad) > NAMED else ''}")
-    return list(pictures)
-
-
-def _wrong(picture, side):
-    """What is wrong with a picture, or None."""
-    is_array = isinstance(picture, np.ndarray)
-    try:
-        height, width = picture.shape[:2] if is_array else reading.probe(picture)[:2]
-    except reading.UnreadableImage as error:
-        return f"{picture} ({error.reason})"
-    if min(height, width) < side:
-        return f"{'an array' if is_array else picture} ({height} x {width} px, smaller than a crop of {side})"
-    return None
-
-
-def least_flat(pictures: Sequence, kept: float) -> list:
-    """The share `kept` with the least flat patches, in their order; of equal ones those with stronger gradients.
-
-    Flat: UltraFlux Supp. Sec. 2.1, patches of 240 px (of the short side of smaller pictures) of a variance below 800.
-    """
-    if kept >= 1:
-        return list(pictures)
-    ranks = sorted(range(len(pictures)), key=lambda n: _flatness(open_picture(pictures[n])))
-    return [pictures[n] for n in sorted(ranks[: max(1, round(kept * len(pictures)))])]
-
-
-def _flatness(rgb):
-    patch = min(constants.ULTRAFLUX_FLAT_PATCH, *rgb.shape[:2])
-    variances = statistics.patch_variances(rgb, patch)
-    return statistics.flat_fraction(variances, constants.ULTRAFLUX_FLAT_MIN_VARIANCE), -variances.mean()
-
-
-def open_picture(picture) -> np.ndarray:
-    """H W 3 uint8 of a path, or of what is one already. Raises BadPictures."""
-    if isinstance(picture, np.ndarray):
-        return picture
-    try:
-        return reading.read_rgb(picture)
-    except reading.UnreadableImage as error:
-        raise BadPictures(f"{picture} cannot be read ({error.reason}): repair or remove it") from error
-
-
-def cut(rgb: np.ndarray, side: int, rng: np.random.Generator | None = None) -> np.ndarray:
-    """A square of `side` pixels: shrunk evenly and cropped at random, or without `rng` covered and cut at the centre.
-
-    The short side of the picture has at least `side` pixels: nothing is enlarged.
-    """
-    short = min(rgb.shape[:2])
-    target = side if rng is None else int(rng.integers(side, min(short, WIDEST * side) + 1))
-    height, width = (max(target, round(length * target / short)) for length in rgb.shape[:2])
-    if target < short:
-        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-    top, left = ((length - side) // 2 if rng is None else int(rng.integers(length - side + 1))
-                 for length in (height, width))
-    return rgb[top : top + side, left : left + side]
+def _digest(vae, pictures, preset, seed, is_perceptual):
+    """Of everything that makes a run what it is."""
+    digest = hashlib.sha256(repr((preset, seed, is_perceptual)).encode())
+    for name, tensor in vae.state_dict().items():
+        digest.update(name.encode() + tensor.double().cpu().numpy().tobytes())
+    for picture in pictures:
+        digest.update(crops.stamp(picture))
+    return digest.hexdigest()[:8]
 
 
 def _batches(teacher, student, pictures, preset, seed):
     """step -> Prepared"""
-    def crops(numbers):
+    def prepared(numbers):
         rngs = [np.random.default_rng((seed, number)) for number in numbers]
-        return _prepared(teacher, student, [cut(open_picture(pictures[rng.integers(len(pictures))]), preset.side, rng)
-                                            for rng in rngs])
+        cut = [crops.cut(crops.opened(pictures[rng.integers(len(pictures))]), preset.side, rng) for rng in rngs]
+        return _prepared(teacher, student, cut)
     if preset.crops is None:
-        return lambda step: crops(range(step * preset.batch, (step + 1) * preset.batch))
-    parts = [crops(range(n, min(n + CHUNK, preset.crops))) for n in range(0, preset.crops, CHUNK)]
+        return lambda step: prepared(range(step * preset.batch, (step + 1) * preset.batch))
+    parts = [prepared(range(n, min(n + CHUNK, preset.crops))) for n in range(0, preset.crops, CHUNK)]
     kept = Prepared(*map(torch.cat, zip(*parts, strict=True)))
     return lambda step: Prepared(*(part[_order(step, preset, seed)] for part in kept))
 
@@ -242,8 +180,8 @@ def _order(step, preset, seed):
 
 
 @torch.no_grad()
-def _prepared(teacher, student, crops):
-    x = to_tensor(np.stack(crops)).to(next(teacher.parameters()).device)
+def _prepared(teacher, student, squares):
+    x = to_tensor(np.stack(squares)).to(next(teacher.parameters()).device)
     latents = student.encode(x).latent_dist.mean
     _, features = scaled.decode_with_features(teacher, teacher.encode(x).latent_dist.mean)
     return Prepared(x, latents, features)

@@ -20,6 +20,7 @@ from pixverve_lib.models.criteria import HuberWavelet, Wavelet
 from pixverve_lib.paper import related
 from pixverve_lib.schemes import engine, flow, full_attention, sampling
 from pixverve_lib.schemes.cache import CachedSet
+from pixverve_lib.schemes.retrofits import retrofitted
 
 PICTURES = 8  # at a time, in validation; not in paper: choice
 GPUS = 8  # Diffusion-4K Sec. 6.1, UltraFlux Supp. Sec. 2.2: for a 12 B model
@@ -63,16 +64,6 @@ def train_arms(folder, pipeline, arms: Mapping[str, Mapping | None], held_out: C
             rows.append({"arm": name, "seed": seed, "loss": curve.loss.iloc[-1], "seconds": curve.seconds.iloc[-1]}
                         | score(paths))
     return Arms(pd.DataFrame(rows), pd.concat(curves, ignore_index=True)[["arm", "seed", "step", "loss"]], pictures)
-
-
-def retrofitted(pipeline, retrofits: Mapping) -> Flux2KleinPipeline:
-    """A pipeline of the same weights in memory whose transformer has retrofits, {module: keywords of its install}."""
-    made = copy.copy(pipeline)
-    shared = {id(weight): weight for weight in pipeline.transformer.parameters()}
-    made.register_modules(transformer=copy.deepcopy(pipeline.transformer, shared))
-    for module, keywords in retrofits.items():
-        module.install(made.transformer, **keywords)
-    return made
 
 
 def decoding_with(pipeline, vae) -> Flux2KleinPipeline:

@@ -7,7 +7,6 @@ their own sides they are 10 landscape, 4 portrait and 1 square. None of the five
 import math
 import re
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -46,25 +45,19 @@ def text_sizes():
     return (*related.ULTRAFLUX_EXAMPLE_LANDSCAPE, *related.ULTRAFLUX_EXAMPLE_PORTRAIT, related.ULTRAFLUX_EXAMPLE_SQUARE)
 
 
-def scaled(sizes, factor=FACTOR, multiple=MULTIPLE):
-    """A row a size: height, width, small_height, small_width (divided by factor, rounded to multiples), aspect,
+def scaled(sizes):
+    """A row a size: height, width, small_height, small_width (divided by FACTOR, rounded to MULTIPLE), aspect,
     small_aspect (width / height), moved (per cent by which rounding moves the aspect).
 
     Sizes that round to the same stay two rows.
     """
     rows = []
     for height, width in sizes:
-        small = [max(multiple, multiple * round(side / factor / multiple)) for side in (height, width)]
+        small = [max(MULTIPLE, MULTIPLE * round(side / FACTOR / MULTIPLE)) for side in (height, width)]
         aspect, small_aspect = width / height, small[1] / small[0]
         rows.append((height, width, *small, aspect, small_aspect, 100 * (small_aspect / aspect - 1)))
     return pd.DataFrame(rows, columns=["height", "width", "small_height", "small_width", "aspect", "small_aspect",
                                        "moved"])
-
-
-def small(sizes, factor=FACTOR, multiple=MULTIPLE):
-    """The distinct sizes of the scale model, (height, width), in the order of `sizes`."""
-    frame = scaled(sizes, factor, multiple)
-    return tuple(dict.fromkeys(zip(frame.small_height.tolist(), frame.small_width.tolist(), strict=True)))
 
 
 def nearest(height, width, sizes):
@@ -79,16 +72,6 @@ def nearest(height, width, sizes):
     def apart(size):
         return round(abs(math.log(size[1] / size[0]) - aspect), 9), abs(math.log(size[0] * size[1]) - area)
     return min(sizes, key=apart)
-
-
-def fit(rgb, size):
-    """Centre crop to the size's aspect, then resize (area averaging down, cubic up)  # H W 3 uint8 -> height width 3"""
-    height, width = size
-    scale = min(rgb.shape[0] / height, rgb.shape[1] / width)
-    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-    top, left = (rgb.shape[0] - rows) // 2, (rgb.shape[1] - columns) // 2
-    way = cv2.INTER_AREA if scale >= 1 else cv2.INTER_CUBIC
-    return cv2.resize(rgb[top:top + rows, left:left + columns], (width, height), interpolation=way)
 
 
 def shares(pictures, sizes):

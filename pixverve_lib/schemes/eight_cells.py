@@ -7,7 +7,6 @@
 
 All eight see as many pictures as often; then all are told the same guidance and draw the same prompts (URAE Sec. 3.4).
 """
-import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from pixverve_lib.paper import related
 from pixverve_lib.scenes import damage, primer
 from pixverve_lib.schemes import dataset, flow, full_attention, sampling
 from pixverve_lib.schemes.cache import CachedSet
+from pixverve_lib.schemes.retrofits import retrofitted
 
 COMPONENTS = {"Major": related.URAE_VARIANT_2K, "Minor": related.URAE_VARIANT_4K}  # of Tab. 2 -> variant of Scheme I
 SOURCES = ("Syn", "Real")
@@ -154,9 +154,7 @@ def objectives(folder, student, teacher: flow.Teacher, cached: CachedSet, texts:
 
 def _drawn(folder, pipeline, texts, side, guidance=GUIDANCE, **options):
     """Pictures of a pipeline whose network is told `guidance`; the pipeline itself stays as it is."""
-    made = copy.copy(pipeline)
-    shared = {id(weight): weight for weight in pipeline.transformer.parameters()}
-    made.register_modules(transformer=copy.deepcopy(pipeline.transformer, shared))
+    made = retrofitted(pipeline, {})
     nano_student.tell(made.transformer, guidance)
     return sampling.generate(made, texts, folder, side, side, guidance=1.0, **options)
 

@@ -16,23 +16,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
-from unittest import mock
 
 import numpy as np
 import pandas as pd
-import psutil
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState, PartialState
+from accelerate.state import PartialState
 from accelerate.utils import gather_object
-from torch.nn import functional
 
 from pixverve_lib.kit.artefacts import whole_folder
-from pixverve_lib.schemes import checkpoints
+from pixverve_lib.schemes import checkpoints, placement
 from pixverve_lib.schemes.records import Records, bar_of
 
 BETAS = (0.9, 0.95)  # of AdamW; not in paper: choice
-SHARDS = {"": False, "zero2": False, "full": True}  # what `shard` may be -> whether whole weights go after each forward
 HOW = ("accumulate", "recompute", "shard", "every")  # settings that may change when a run goes on
 
 
@@ -77,11 +72,11 @@ def train(network: torch.nn.Module, loss: Callable, batches: Callable, settings:
     average is kept.
     Raises NotFinite, and checkpoints.BadCheckpoint when `folder` holds another run.
     """
-    if settings.shard not in SHARDS:
-        raise ValueError(f"shard {settings.shard!r} is unknown; use one of: {', '.join(map(repr, SHARDS))}")
-    accelerator = _accelerator(settings.precision, folder)
+    if settings.shard not in placement.SHARDS:
+        raise ValueError(f"shard {settings.shard!r} is unknown; use one of: {', '.join(map(repr, placement.SHARDS))}")
+    accelerator = placement.accelerator_of(settings.precision, folder)
     world, rank = accelerator.num_processes, accelerator.process_index
-    model = _placed(network.train(), accelerator, settings)
+    model = placement.placed(network.train(), accelerator, settings.shard, settings.recompute)
     weights = trained(network)
     decay = settings.weight_decay
     optimizer = torch.optim.AdamW(weights.values(), settings.rate, BETAS, weight_decay=decay, fused=True)
@@ -98,7 +93,7 @@ def train(network: torch.nn.Module, loss: Callable, batches: Callable, settings:
         on.callback(records.close)
         bar = on.enter_context(bar_of(Path(folder).name, begin, settings.steps, is_main))
         if accelerator.mixed_precision == "bf16" and accelerator.device.type == "cpu":
-            on.enter_context(_attention_in_float32())
+            on.enter_context(placement.attention_in_float32())
         if validate is not None and not begin:
             records.validated(0, _levels(accelerator, model, weights, average, validate))
         for step in range(begin + 1, settings.steps + 1):
@@ -115,7 +110,7 @@ def train(network: torch.nn.Module, loss: Callable, batches: Callable, settings:
                     accelerator.backward(value)
                 total, names = total + value.detach(), [*names, *batch.names]
             norm = accelerator.clip_grad_norm_(weights.values(), settings.clip)
-            total, norm = accelerator.reduce(total.float(), "mean").item(), float(_whole(norm))
+            total, norm = accelerator.reduce(total.float(), "mean").item(), float(checkpoints.whole(norm))
             if not math.isfinite(total + norm):
                 pictures = ", ".join(dict.fromkeys(gather_object(names)))
                 raise NotFinite(f"step {step}: loss {total}, gradient {norm}, with the pictures {pictures}; look at "
@@ -124,7 +119,7 @@ def train(network: torch.nn.Module, loss: Callable, batches: Callable, settings:
             optimizer.zero_grad()
             for name, mean in average.items():
                 mean.lerp_(weights[name].detach(), 1 - min(settings.average, (1 + step) / (10 + step)))
-            seconds, memory = time.perf_counter() - clock, _memory_gb(accelerator.device)
+            seconds, memory = time.perf_counter() - clock, placement.memory_gb(accelerator.device)
             records.trained(step, total, _rate(settings, step), norm, seconds, memory)
             bar.set_postfix_str(f"loss {total:.4f}, {seconds:.2f} s/step, {memory:.2f} GB", refresh=False)
             bar.update()
@@ -195,40 +190,6 @@ def kept(folder, step) -> Path:
     return Path(folder) / f"step-{step:08d}.safetensors"
 
 
-def _accelerator(precision, folder):
-    gpu = torch.cuda.is_available()
-    known = {"auto": "bf16" if gpu else "no", "float32": "no", "bfloat16": "bf16"}
-    if precision not in known:
-        raise ValueError(f"precision {precision!r} is unknown; use one of: {', '.join(known)}")
-    AcceleratorState._reset_state()  # or a second run in this process could not choose another precision
-    return Accelerator(cpu=not gpu, mixed_precision=known[precision], log_with="tensorboard", project_dir=folder)
-
-
-def _placed(network, accelerator, settings):
-    """The network on its device, and what to call for it: itself, its shards, or its DDP wrapper."""
-    if settings.recompute:
-        network.enable_gradient_checkpointing()
-    network.to(accelerator.device)
-    if accelerator.num_processes == 1:
-        return network
-    if not settings.shard:
-        return accelerator.prepare_model(network)
-    return _sharded(network, accelerator, SHARDS[settings.shard])
-
-
-def _sharded(network, accelerator, reshard):
-    """Block by block; accelerate's own FSDP silently becomes DDP on a CPU."""
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-    mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
-    half = torch.bfloat16 if accelerator.mixed_precision == "bf16" else None
-    policy = MixedPrecisionPolicy(param_dtype=half, reduce_dtype=torch.float32)
-    blocks = [module for module in network.modules() if type(module).__name__ in network._no_split_modules]
-    for module in (*blocks, network):
-        fully_shard(module, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard)
-    return network
-
-
 def _rate(settings, step):
     """Learning rate of a step, from 1."""
     rate = settings.rate * min(1.0, step / (settings.warmup + 1))
@@ -262,23 +223,3 @@ def _levels(accelerator, model, weights, average, validate):
             module.reshard()
     means = accelerator.reduce(torch.tensor(list(levels.values()), device=accelerator.device), "mean")
     return dict(zip(levels, means.tolist(), strict=True))
-
-
-def _whole(norm):
-    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
-
-
-def _memory_gb(device):
-    """Peak of a GPU, of a CPU what the process holds now."""
-    held = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
-    return held / 1e9
-
-
-def _attention_in_float32():
-    """While it lasts, bfloat16 attention is computed in float32: its backward pass on a CPU is several times slower."""
-    stock = functional.scaled_dot_product_attention
-
-    def attention(query, key, value, **options):
-        with torch.autocast("cpu", enabled=False):
-            return stock(query.float(), key.float(), value.float(), **options).to(query.dtype)
-    return mock.patch.object(functional, "scaled_dot_product_attention", attention)

@@ -2,6 +2,7 @@
 import numpy as np
 import torch
 
+from pixverve_lib.models import nano_student
 from pixverve_lib.schemes import flow, sampling
 
 
@@ -40,7 +41,7 @@ def velocity(worker, known, guidance, x, t):
         known = known[:len(x)]
     sigma = torch.full((len(known),), t, device=x.device, dtype=tokens.dtype)
     asked, *free = flow.predict(network, tokens.repeat(len(known) // len(x), 1, 1, 1), sigma, known).split(len(x))
-    found = free[0] + guidance * (asked - free[0]) if free else asked
+    found = nano_student.guided(asked, *free, guidance) if free else asked
     return worker._unpatchify_latents(found)
 
 

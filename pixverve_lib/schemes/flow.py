@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from pixverve_lib.models import criteria, nano_klein
+from pixverve_lib.models import criteria, nano_klein, nano_student
 from pixverve_lib.models.noise_levels import shifted
 
 F = 16  # pixels a token, each way: 8 of FLUX.2's VAE, 2 of its patches; not in paper
@@ -43,7 +43,7 @@ class Teacher(NamedTuple):
         if self.guidance == 1:
             return aware
         free = predict(self.network, x, sigma, empty.expand_as(text))
-        return free + self.guidance * (aware - free)
+        return nano_student.guided(aware, free, self.guidance)
 
 
 def predict(network, x, sigma, text, guidance: float | None = None, **options):

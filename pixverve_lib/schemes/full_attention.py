@@ -8,7 +8,6 @@ components (URAE Eq. 6), and whatever retrofits the transformer carries.
     better = apply(pipeline, tuned.weights)        # or, anywhere: stock_pipeline.load_lora_weights(tuned.weights)
 """
 import copy
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,9 +21,9 @@ from diffusers.training_utils import cast_training_params
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from pixverve_lib.models import components, criteria, nano_klein, proportional_attention, rotary, window_attention
+from pixverve_lib.models import components, criteria, nano_klein
 from pixverve_lib.paper import training
-from pixverve_lib.schemes import checkpoints, engine, flow, planner
+from pixverve_lib.schemes import checkpoints, engine, flow, planner, retrofits
 from pixverve_lib.schemes.bases import is_nano
 from pixverve_lib.schemes.cache import CachedSet
 from pixverve_lib.schemes.order import Order
@@ -33,11 +32,6 @@ VARIANTS = ("full", "lora")  # of Scheme I
 COMPONENTS = ("minor", "major")  # of URAE
 LORA_TARGETS = ("to_k", "to_q", "to_v", "to_out.0", "to_qkv_mlp_proj")  # and each single block's to_out; not in paper
 LORA_FILE = "pytorch_lora_weights.safetensors"
-RETROFITS = {  # file beside weights that were trained with one -> the module that installs it again
-    "windows.json": window_attention,
-    "rotary.json": rotary,
-    "proportional_attention.json": proportional_attention,
-}
 DROP = 0.1  # share of prompts dropped for guidance; not in paper: choice
 BATCH_TOKENS = 1200  # at 1:16: batches of 4, 1 and 1 pictures at the 4K, 8K and 10K scale; not in paper: choice
 PAPER_BATCH = 1  # pictures a GPU; not in paper: choice
@@ -169,17 +163,14 @@ def apply(pipeline, weights: Path) -> Flux2KleinPipeline:
 
     With a LoRA the base weights are shared, too: copies elsewhere in memory may round differently in the last bit.
     """
-    tuned = copy.copy(pipeline)
     if (Path(weights) / LORA_FILE).exists():
-        shared = {id(weight): weight for weight in pipeline.transformer.parameters()}
-        tuned.register_modules(transformer=copy.deepcopy(pipeline.transformer, shared))
+        tuned = retrofits.retrofitted(pipeline, {})
         tuned.load_lora_weights(Path(weights), weight_name=LORA_FILE)
     else:
+        tuned = copy.copy(pipeline)
         transformer = Flux2Transformer2DModel.from_pretrained(weights, dtype=pipeline.transformer.dtype)
         tuned.register_modules(transformer=transformer.to(pipeline.transformer.device))
-    for name, retrofit in RETROFITS.items():
-        if (file := Path(weights) / name).exists():
-            retrofit.install(tuned.transformer, **json.loads(file.read_text()))
+    retrofits.install(tuned.transformer, retrofits.read(Path(weights)))
     return tuned
 
 
@@ -229,9 +220,7 @@ def _steps(stage, cached, budget, options):
 
 def _write(network, base, variant, state, folder):
     """In diffusers' format."""
-    for name, retrofit in RETROFITS.items():
-        if what := retrofit.installed(network):
-            (folder / name).write_text(json.dumps(what))
+    retrofits.write(network, folder)
     if variant != "full":
         if variant in COMPONENTS:
             layers, metadata = components.as_lora(network, state)

@@ -34,8 +34,9 @@ from diffusers import Flux2KleinPipeline
 
 from pixverve_lib.imaging import reading
 from pixverve_lib.kit.progress import progress
-from pixverve_lib.models import nano_klein, noise_levels, proportional_attention, rotary
+from pixverve_lib.models import nano_klein, noise_levels
 from pixverve_lib.schemes import checkpoints, enlarging, flow, planner, sampling
+from pixverve_lib.schemes.position_comparison import PROPORTIONAL, placed
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,7 @@ def starred(pipeline, trained: int) -> Flux2KleinPipeline:
     trained: side in tokens of the pictures that the model knows. The third part, no dynamic shift, is what
     sampling.generate does anyway. The pipeline itself stays as it is.
     """
-    made = copy.copy(pipeline)
-    shared = {id(weight): weight for weight in pipeline.transformer.parameters()}
-    made.register_modules(transformer=copy.deepcopy(pipeline.transformer, shared))
-    rotary.install(made.transformer, "interpolated", trained)
-    proportional_attention.install(made.transformer, trained)
-    return made
+    return placed(pipeline, f"interpolated {PROPORTIONAL}", trained)
 
 
 def enlarge(pipeline, drawn: pd.DataFrame, folder, height: int, width: int, recipe: Recipe, seed: int = 0,

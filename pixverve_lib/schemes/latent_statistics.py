@@ -4,17 +4,14 @@ Latents are those that the network sees (`flow.encode`): patchified to F = 16 an
 about 1 in mean energy. A one-level orthonormal Haar transform runs over the grid of tokens, per channel.
 """
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
-from pixverve_lib.imaging import reading
 from pixverve_lib.models import haar
-from pixverve_lib.schemes import dataset, flow
 
 WIDTH = 0.1  # of a bar of the histogram, in |w|; not in paper: choice
 HALF, ONE = 0.5, 1.0  # UltraFlux Supp. Sec. 4: thresholds of the tails
@@ -52,16 +49,6 @@ def measure(latents: Iterable[torch.Tensor]) -> Bands:
         "gaussian_half": _tails(HALF, energy), "gaussian_one": _tails(ONE, energy),
     })
     return Bands(summary, pd.concat(map(_bars, haar.BANDS, counts, energy), ignore_index=True))
-
-
-def encoded(pipeline, pictures: Sequence, side: int | None = None) -> Iterator[torch.Tensor]:
-    """Latents of pictures, one by one  # each 1 C h w.  pictures: paths, or H W 3 uint8; side: as in `dataset.prepare`
-
-    Larger pictures than the VAE takes at once: tell it to tile (`pipeline.vae.enable_tiling()`).
-    """
-    for picture in pictures:
-        rgb = reading.read_rgb(picture) if isinstance(picture, (str, Path)) else picture
-        yield flow.encode(pipeline, dataset.fit(rgb, *dataset.bucket(rgb.shape[:2], side))[None])
 
 
 def _tails(threshold, energies):

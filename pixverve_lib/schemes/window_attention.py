@@ -20,6 +20,7 @@ from pixverve_lib.schemes import checkpoints, engine, flow, full_attention, samp
 from pixverve_lib.schemes.bases import is_nano
 from pixverve_lib.schemes.cache import CachedSet
 from pixverve_lib.schemes.order import Order
+from pixverve_lib.schemes.retrofits import retrofitted
 
 NANO_RATE = 8e-4  # of the 1:16 model, as in Scheme I; not in paper: choice
 STEPS = {"smoke": 4, "laptop": 60, "gpu": 10}  # 4K, below `paper`, where epochs decide; not in paper: choice
@@ -28,11 +29,7 @@ PICTURES = 8  # at a time, in validation; not in paper: choice
 
 def retrofit(pipeline, schedule: Sequence[Partition], merge: str = "average") -> Flux2KleinPipeline:
     """A pipeline like this one, of the same weights in memory, whose transformer sees windows; this one stays stock."""
-    made = copy.copy(pipeline)
-    shared = {id(weight): weight for weight in pipeline.transformer.parameters()}
-    made.register_modules(transformer=copy.deepcopy(pipeline.transformer, shared))
-    window_attention.install(made.transformer, schedule, merge)
-    return made
+    return retrofitted(pipeline, {window_attention: {"schedule": schedule, "merge": merge}})
 
 
 def finetune(folder, pipeline, cached: CachedSet, schedule: Sequence[Partition], *, steps: int | None = None,

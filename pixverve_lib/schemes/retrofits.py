@@ -1,0 +1,50 @@
+"""What may be installed in a transformer beside its weights, on a pipeline and in files.
+
+    made = retrofitted(pipeline, {rotary: {"kind": "yarn", "trained": 4}})       # `pipeline` stays as it is
+"""
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from diffusers import Flux2KleinPipeline
+
+from pixverve_lib.models import proportional_attention, rotary, window_attention
+
+FILES = {  # module that installs a retrofit -> file beside weights that were trained with it
+    window_attention: "windows.json",
+    rotary: "rotary.json",
+    proportional_attention: "proportional_attention.json",
+}
+
+
+def retrofitted(pipeline, retrofits: Mapping[ModuleType, Mapping]) -> Flux2KleinPipeline:
+    """A pipeline like this one whose transformer is a copy of the same weights in memory, with more retrofits.
+
+    retrofits: {module: keywords of its install}; of a module that is installed already the new ones count.
+    """
+    made = copy.copy(pipeline)
+    shared = {id(weight): weight for weight in pipeline.transformer.parameters()}
+    made.register_modules(transformer=copy.deepcopy(pipeline.transformer, shared))
+    install(made.transformer, retrofits)
+    return made
+
+
+def install(transformer, retrofits: Mapping[ModuleType, Mapping]) -> None:
+    """Put retrofits on a transformer, in place; see `retrofitted`."""
+    for module, keywords in retrofits.items():
+        module.install(transformer, **keywords)
+
+
+def write(transformer, folder: Path) -> None:
+    """A file for each retrofit of the transformer, as `read` reads it."""
+    for module, name in FILES.items():
+        if what := module.installed(transformer):
+            (folder / name).write_text(json.dumps(what))
+
+
+def read(folder: Path) -> dict[ModuleType, dict]:
+    """Retrofits that lie beside weights: {module: keywords of its install}."""
+    return {module: json.loads((folder / name).read_text())
+            for module, name in FILES.items() if (folder / name).exists()}
