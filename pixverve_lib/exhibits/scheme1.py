@@ -1,4 +1,6 @@
 """Exhibits of notebook 05: frames in, one figure or one table out."""
+import textwrap
+
 import numpy as np
 
 from pixverve_lib.kit import style
@@ -6,6 +8,7 @@ from pixverve_lib.kit.style import ACCENT, DROPPED, KEPT, MUTED, NEUTRAL
 from pixverve_lib.paper import training
 
 METHODS = {"base": MUTED, "full": KEPT, "lora": ACCENT}
+LETTERS = 13  # of a row's label in an inch
 SIDES = (MUTED, NEUTRAL, ACCENT, DROPPED)  # from the smallest to the largest
 
 
@@ -41,7 +44,8 @@ def grid(rows, prompts):
             axes[i, j].title.set_fontsize(6)
         for axis in axes[i, len(pictures):]:
             axis.set_axis_off()
-        axes[i, 0].set_ylabel(label, fontweight="bold", fontsize=8)
+        lines = textwrap.wrap(label, int(LETTERS * width / count))
+        axes[i, 0].set_ylabel("\n".join(lines), fontweight="bold", fontsize=8)
     return fig
 
 
