@@ -1,10 +1,8 @@
 """Every notebook has the shape that DESIGN.md, section 4 describes, and runs at budget `smoke`."""
 
 import ast
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +11,7 @@ import nbformat
 import papermill
 import pytest
 
-from pixverve_lib.kit import fingerprint, runner
+from pixverve_lib.kit import fingerprint
 from pixverve_lib.kit.artefacts import ARTEFACTS
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
@@ -95,16 +93,3 @@ def test_it_runs_at_smoke_and_prints_the_checked_line(path, tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", path.name]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]
-
-
-@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem.startswith("04")], ids=lambda path: path.stem)
-def test_the_runner_runs_it_at_smoke_and_skips_it_when_asked_again(path, tmp_path, monkeypatch, capsys):
-    for name in ("IPYTHONDIR", "HF_HUB_OFFLINE", "JUPYTER_PATH"):  # what the runner sets, undone after the test
-        monkeypatch.setenv(name, "")
-    monkeypatch.setenv("PIXVERVE_HOME", str(tmp_path))
-    shutil.copytree(path.parent, tmp_path / "notebooks", ignore=lambda _, names: set(names) - {path.name})
-    assert runner.main(["reproduce", "--budget", "smoke"]) == 0
-    about = json.loads((tmp_path / "runs" / "smoke" / path.stem / f"{path.stem}.json").read_text())
-    assert about["exhibits"] and all((tmp_path / name).exists() for name in about["outputs"])
-    assert runner.main(["reproduce", "--budget", "smoke"]) == 0
-    assert "skipped, unchanged since" in capsys.readouterr().out

@@ -90,8 +90,8 @@ def test_another_seed_is_another_run_and_a_parameter_of_one_notebook_is_undone_b
     _, (first, second, *_) = reproduce(capsys, "--seed", "7")
     assert "[first run]" in first and (home / "figures/smoke-seed7/tab_1.csv").read_text() == "7"
     assert (home / "figures/smoke/tab_1.csv").read_text() == "0"
+    (home / "notebooks/02_second.ipynb").unlink()
     write_notebook(home, "01_first", WRITE, writes="`numbers`", parameters=f"{PARAMETERS}\nextra = 1  # any")
-    reproduce(capsys)
     assert runner.main(["notebook", "01", "--budget", "smoke", "-p", "extra", "2"]) == 0
     capsys.readouterr()
     _, (first, *_) = reproduce(capsys)
