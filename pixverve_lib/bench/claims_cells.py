@@ -1,4 +1,4 @@
-"""Rows of tables against each other, for the claims of the three related papers; it registers no check."""
+"""Rows of tables against each other, and what checks of several modules share; this module registers none."""
 import re
 
 import pandas as pd
@@ -63,3 +63,18 @@ def compared(one: pd.DataFrame, other: pd.DataFrame) -> tuple[bool, str]:
     first, second = (rows[metrics].mean().map("{:.4g}".format).astype(float) for rows in (one, other))
     won = better(first, second)
     return bool(len(won) and won.all()), f"better in {won.sum()} of {len(won)}: {changes(first, second)}"
+
+
+def good_scenes_kept(book: Evidence) -> tuple[int, int, int]:
+    """How many built-in scenes are labelled good, and how many of them stay with PixVerve's, with UltraFlux's flatness.
+
+    Raises NotMeasured for a pool without labels.
+    """
+    book.note("rule: every good scene stays")
+    pool = book.artefact("raw_pool")
+    good = pool[pool.path.str.contains(r"-good\.\w+$")]  # the built-in scenes carry their label in their name
+    if good.empty:
+        raise NotMeasured("needs the built-in scenes, which are labelled: run notebook 01 without IMAGES")
+    kept = good.flatness <= book.constant("FLAT_MAX_FRACTION")
+    theirs = good.flatness_800 <= book.constant("ULTRAFLUX_FLAT_MAX_FRACTION")
+    return len(good), kept.sum(), theirs.sum()

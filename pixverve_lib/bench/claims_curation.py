@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
+from pixverve_lib.bench.claims_cells import good_scenes_kept
 from pixverve_lib.bench.claims_evidence import FOLLOWS, NOT_TESTABLE, PARTLY, NotMeasured, check, measured
 from pixverve_lib.imaging.seams import seam_map
 from pixverve_lib.scenes import seam_damage
@@ -44,14 +45,8 @@ def conservative(book):
 
 
 def _conservative(book):
-    book.note("rule: every good scene stays")
-    pool = book.artefact("raw_pool")
-    good = pool[pool.path.str.contains(r"-good\.\w+$")]  # the built-in scenes carry their label in their name
-    if good.empty:
-        raise NotMeasured("needs the built-in scenes, which are labelled: run notebook 01 without IMAGES")
-    here = (good.flatness <= book.constant("FLAT_MAX_FRACTION")).sum()
-    there = (good.flatness_800 <= book.constant("ULTRAFLUX_FLAT_MAX_FRACTION")).sum()
-    return here == len(good), f"of {len(good)} good scenes {here} stay; with UltraFlux's 800 and 50 % only {there}"
+    good, here, there = good_scenes_kept(book)
+    return here == good, f"of {good} good scenes {here} stay; with UltraFlux's 800 and 50 % only {there}"
 
 
 @check("P10")

@@ -3,7 +3,7 @@ import re
 
 from scipy.stats import norm, spearmanr
 
-from pixverve_lib.bench.claims_cells import DRAWN, best, better, first_numbers, measured_rows, row
+from pixverve_lib.bench.claims_cells import DRAWN, best, better, first_numbers, good_scenes_kept, measured_rows, row
 from pixverve_lib.bench.claims_evidence import CONTRADICTED, FOLLOWS, PARTLY, NotMeasured, check, printed
 from pixverve_lib.paper.published import table
 
@@ -185,14 +185,8 @@ def sky_and_water_stay(book):
 
 
 def _flat_filter(book):
-    book.note("rule: every good scene stays")
-    pool = book.artefact("raw_pool")
-    good = pool[pool.path.str.contains(r"-good\.\w+$")]  # the built-in scenes carry their label in their name
-    if good.empty:
-        raise NotMeasured("needs the built-in scenes, which are labelled: run notebook 01 without IMAGES")
-    stay = (good.flatness_800 <= book.constant("ULTRAFLUX_FLAT_MAX_FRACTION")).sum()
-    theirs = (good.flatness <= book.constant("FLAT_MAX_FRACTION")).sum()
-    return stay == len(good), f"{stay} of {len(good)} good scenes stay, {theirs} with PixVerve's 750 and 97.5 %"
+    good, theirs, stay = good_scenes_kept(book)
+    return stay == good, f"{stay} of {good} good scenes stay, {theirs} with PixVerve's 750 and 97.5 %"
 
 
 @check("U12")
