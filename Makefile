@@ -74,6 +74,6 @@ $(VENV)/installed: requirements.lock
 		rm -rf $(VENV); echo "cannot make $(VENV); on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing requirements.lock into $(VENV) (a few minutes, several GB, once)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
-	@$(VENV)/bin/uv pip install --quiet --python $(PY) --requirement requirements.lock
+	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(PY) --requirement requirements.lock
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -191,25 +191,6 @@ def test_columns_are_told_apart_only_where_something_published_is_among_them(tmp
     assert {head["kind"] for head in index_tables.table(tmp_path / "own.csv")["head"]} == {""}
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    driver = shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("no chromium (or CHROMIUM=) with its chromedriver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "hide-scrollbars",
-                 f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
-    yield started
-    started.quit()
-
-
 TILES = """return [...Bokeh.documents[0].get_model_by_name("picture").renderers[0].tile_source.tiles.values()]
   .filter(tile => tile.loaded).map(tile => tile.tile_coords[2])"""
 RANGE = """const range = Bokeh.documents[0].get_model_by_name("picture").x_range; return range.end - range.start"""

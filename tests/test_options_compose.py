@@ -8,7 +8,6 @@ from tiny_pipeline import TEXT, pipeline, scenes
 from pixverve_lib.models import proportional_attention, rotary, window_attention
 from pixverve_lib.models.criteria import HuberWavelet, Wavelet
 from pixverve_lib.schemes import checkpoints, dataset, engine, flow, full_attention, retrofits
-from pixverve_lib.schemes.window_attention import retrofit
 
 SCHEDULE = ((1, 1), (2, 4))
 QUICK = {"steps": 5, "batch": 2, "every": 2, "rank": 4, "rate": 0.01, "warmup": 0, "criterion": HuberWavelet()}
@@ -24,10 +23,9 @@ def cached(tmp_path_factory):
 @pytest.fixture
 def made():
     """A pipeline with every retrofit."""
-    found = retrofit(pipeline(), SCHEDULE)
-    rotary.install(found.transformer, "resonance+yarn", trained=4)
-    proportional_attention.install(found.transformer, trained=4)
-    return found
+    return retrofits.retrofitted(pipeline(), {
+        window_attention: {"schedule": SCHEDULE}, rotary: {"kind": "resonance+yarn", "trained": 4},
+        proportional_attention: {"trained": 4}})
 
 
 def predicted(transformer):

@@ -10,6 +10,7 @@ from tiny_pipeline import TEXT, pipeline, sampled
 from pixverve_lib.exhibits import positions
 from pixverve_lib.models import nano_klein, proportional_attention, rotary, window_attention
 from pixverve_lib.schemes import checkpoints, flow, position_comparison
+from pixverve_lib.schemes.retrofits import retrofitted
 
 GRIDS = [(4, 4), (8, 12), (12, 3)]
 LINEAR = [kind for kind in rotary.KINDS if "resonance" not in kind]
@@ -183,7 +184,7 @@ def test_gradients_reach_all_weights_through_resonance_and_proportions(transform
 
 
 def test_a_comparison_has_a_row_for_each_size_and_kind_and_pictures_of_their_own(tmp_path):
-    sizes, kinds = {(64, 96): 2, (96, 64): 1}, ("stock", "yarn", f"yarn {position_comparison.PROPORTIONAL}")
+    sizes, kinds = {(64, 96): 2, (96, 64): 1}, ("stock", "yarn", position_comparison.STARRED)
     texts = ["red circle centre, dark tiles", "blue square top-left, light paper"]
     found = position_comparison.compare(tmp_path, pipeline(), texts, sizes, lambda paths: {"drawn": len(paths)}, 4,
                                         kinds, steps=1, guidance=1.0, **TEXT)
@@ -194,10 +195,10 @@ def test_a_comparison_has_a_row_for_each_size_and_kind_and_pictures_of_their_own
     assert (table["drawn − stock"] == 0).all()
 
 
-def test_placed_positions_are_seen_in_pictures_and_the_pipeline_stays_stock():
-    before = sampled(pipeline(), 96)
-    assert np.array_equal(sampled(position_comparison.placed(pipeline(), "yarn", 6), 96), before)
-    assert np.abs(sampled(position_comparison.placed(pipeline(), "yarn", 4), 96) - before).max() > 1e-4
+def test_positions_are_seen_in_pictures_and_the_pipeline_stays_stock():
+    before, (at_6, at_4) = sampled(pipeline(), 96), (position_comparison.choices(trained)["yarn"] for trained in (6, 4))
+    assert np.array_equal(sampled(retrofitted(pipeline(), at_6), 96), before)
+    assert np.abs(sampled(retrofitted(pipeline(), at_4), 96) - before).max() > 1e-4
     assert np.array_equal(sampled(pipeline(), 96), before)
 
 

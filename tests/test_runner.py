@@ -136,13 +136,15 @@ def test_a_cell_that_hangs_is_stopped(home, capsys, monkeypatch):
     assert "execution timed out" in capsys.readouterr().err
 
 
-def test_what_is_unknown_is_refused_with_what_is_known(home, capsys):
+def test_what_is_unknown_is_refused_with_what_is_known(home, capsys, monkeypatch):
     write_notebook(home, "01_first", "print(1)")
     (home / "pictures").mkdir()
     assert runner.main(["notebook", "01", "-p", "sed", "3"]) == 2
     assert capsys.readouterr().err == "01_first has no parameter sed; it knows: budget, images, seed\n"
     assert runner.main(["notebook", "07"]) == 2
     assert capsys.readouterr().err == "notebook '07' is unknown; there are: 01_first\n"
+    monkeypatch.setenv("PIXVERVE_NOTEBOOKS", "many")
+    assert runner.main(["reproduce"]) == 2 and "'many' is no number of notebooks" in capsys.readouterr().err
     assert runner.main(["reproduce", "--budget", "huge"]) == 2
     assert capsys.readouterr().err == "budget 'huge' is unknown; use one of: smoke, laptop, gpu, paper\n"
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import psutil
 
 from pixverve_lib.kit.isolation import ONE_THREAD
+from pixverve_lib.kit.run import BadParameter
 
 NOTEBOOK_GB = 3.0  # of memory that a notebook may take at smoke and laptop
 GRACE_SECONDS = 30  # for a notebook to stop after Ctrl-C
@@ -28,10 +29,12 @@ class Ended(NamedTuple):
 def most_at_once(budget: str) -> int:
     """How many notebooks this machine carries: as its cores and memory allow at smoke and laptop, else one.
 
-    PIXVERVE_NOTEBOOKS sets another number.
+    PIXVERVE_NOTEBOOKS sets another number. Raises BadParameter where it is none.
     """
     if asked := os.environ.get("PIXVERVE_NOTEBOOKS"):
-        return max(1, int(asked))
+        if not asked.isdecimal() or int(asked) < 1:
+            raise BadParameter(f"PIXVERVE_NOTEBOOKS={asked!r} is no number of notebooks; give 1 or more, or unset it")
+        return int(asked)
     if budget not in ("smoke", "laptop"):
         return 1
     memory = psutil.virtual_memory().available / 1e9

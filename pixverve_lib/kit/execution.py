@@ -88,7 +88,8 @@ def _prepare_kernels(run: Run) -> None:
     os.environ.pop("JUPYTER_PATH", None)  # it would shadow the kernel of this environment
     if run.budget in ("smoke", "laptop"):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a missing weight says so at once instead of retrying
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # we report failures ourselves, once
+    for name in ("papermill", "asyncio"):  # we report failures ourselves, once; Ctrl-C leaves a task without an end
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _run_with_one_retry(notebook: Path, partial: Path, run: Run, parameters: dict, watch: _Watch) -> None:

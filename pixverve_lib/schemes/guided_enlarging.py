@@ -36,7 +36,8 @@ from pixverve_lib.imaging import reading
 from pixverve_lib.kit.progress import progress
 from pixverve_lib.models import nano_klein, noise_levels
 from pixverve_lib.schemes import checkpoints, enlarging, flow, planner, sampling
-from pixverve_lib.schemes.position_comparison import PROPORTIONAL, placed
+from pixverve_lib.schemes.position_comparison import STARRED, choices
+from pixverve_lib.schemes.retrofits import retrofitted
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def starred(pipeline, trained: int) -> Flux2KleinPipeline:
     trained: side in tokens of the pictures that the model knows. The third part, no dynamic shift, is what
     sampling.generate does anyway. The pipeline itself stays as it is.
     """
-    return placed(pipeline, f"interpolated {PROPORTIONAL}", trained)
+    return retrofitted(pipeline, choices(trained)[STARRED])
 
 
 def enlarge(pipeline, drawn: pd.DataFrame, folder, height: int, width: int, recipe: Recipe, seed: int = 0,

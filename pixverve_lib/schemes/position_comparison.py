@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from diffusers import Flux2KleinPipeline
 
 from pixverve_lib.models import proportional_attention, rotary
 from pixverve_lib.schemes import sampling
@@ -15,7 +14,7 @@ from pixverve_lib.schemes.flow import F
 from pixverve_lib.schemes.retrofits import retrofitted
 
 THREE = ("stock", "yarn", "resonance+yarn")  # UltraFlux Supp. Fig. 4 a, b, c
-PROPORTIONAL = "+ proportional attention"  # of a kind's name: URAE Tab. 1, with "interpolated" its starred baseline
+STARRED = "interpolated + proportional attention"  # URAE Tab. 1, what its star stands for
 BATCH_TOKENS = 600  # of the pictures that are drawn together; not in paper: choice
 
 
@@ -26,14 +25,10 @@ class Compared(NamedTuple):
     pictures: pd.DataFrame  # height width kind prompt path seconds
 
 
-def placed(pipeline, kind: str, trained: int) -> Flux2KleinPipeline:
-    """A pipeline like this one, of the same weights in memory, with other positions; this one stays as it is.
-
-    kind: of rotary.KINDS, with " + proportional attention" after it for both; trained: side in tokens
-    """
-    positions = {rotary: {"kind": kind.removesuffix(f" {PROPORTIONAL}"), "trained": trained}}
-    proportions = {proportional_attention: {"trained": trained}} if kind.endswith(PROPORTIONAL) else {}
-    return retrofitted(pipeline, positions | proportions)
+def choices(trained: int) -> dict[str, dict]:
+    """Name -> retrofits, for `retrofitted`: rotary.KINDS and STARRED.  trained: side in tokens"""
+    found = {kind: {rotary: {"kind": kind, "trained": trained}} for kind in rotary.KINDS}
+    return found | {STARRED: found["interpolated"] | {proportional_attention: {"trained": trained}}}
 
 
 def compare(folder, pipeline, texts: Sequence[str], sizes: Mapping[tuple[int, int], int], score: Callable, trained: int,
@@ -41,10 +36,10 @@ def compare(folder, pipeline, texts: Sequence[str], sizes: Mapping[tuple[int, in
     """Draw and score; pictures that are there are used.
 
     sizes: {(height, width) in pixels: how many of `texts`, from the first}; score: paths, in the order of texts ->
-    {name: value}; options: of `sampling.generate`
+    {name: value}; kinds: of `choices`; options: of `sampling.generate`
     """
-    scores, drawn = [], []
-    pipelines = {kind: placed(pipeline, kind, trained) for kind in kinds}
+    scores, drawn, known = [], [], choices(trained)
+    pipelines = {kind: retrofitted(pipeline, known[kind]) for kind in kinds}
     for (height, width), count in sizes.items():
         batch = max(1, BATCH_TOKENS * F**2 // (height * width))
         for kind, made in pipelines.items():
