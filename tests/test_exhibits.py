@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixverve_lib.exhibits import curation, registry
+from pixverve_lib.exhibits import catalogue, curation, registry
 from pixverve_lib.exhibits.files import MOST_BYTES, png
 from pixverve_lib.kit import fingerprint
 from pixverve_lib.kit.run import home, start
@@ -20,14 +20,14 @@ def test_every_exhibit_is_emitted_exactly_once_and_by_the_notebook_that_owns_it(
         cells = json.loads(notebook.read_text())["cells"]
         code = "\n".join(fingerprint.source(cell) for cell in cells if cell["cell_type"] == "code")
         emitted += [(name, notebook.stem) for name in re.findall(r'emit\(run, "([^"]+)"', code)]
-    assert sorted(emitted) == sorted((name, exhibit.notebook) for name, exhibit in registry.EXHIBITS.items())
+    assert sorted(emitted) == sorted((name, exhibit.notebook) for name, exhibit in catalogue.EXHIBITS.items())
 
 
 def test_every_exhibit_has_a_function_a_kind_and_a_file_of_its_own():
-    exhibits = registry.EXHIBITS.values()
+    exhibits = catalogue.EXHIBITS.values()
     assert all(callable(resolve_name(f"pixverve_lib.exhibits.{e.function}")) for e in exhibits)
-    assert {e.kind for e in exhibits} <= set(registry.KINDS)
-    assert len({e.stem for e in exhibits}) == len(registry.EXHIBITS)
+    assert {e.kind for e in exhibits} <= set(catalogue.KINDS)
+    assert len({e.stem for e in exhibits}) == len(catalogue.EXHIBITS)
 
 
 COST = pd.DataFrame({"hashes": [10, 100], "seconds": [0.1, 1.0], "method": ["ours", "obvious"]})

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pixverve_lib.exhibits import deep_zoom, index, index_entries, index_tables
-from pixverve_lib.exhibits.registry import EXHIBITS
+from pixverve_lib.exhibits.catalogue import EXHIBITS
 from pixverve_lib.imaging import large
 from pixverve_lib.kit import artefacts, provenance
 from pixverve_lib.kit.run import start

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixverve_lib.exhibits import registry
+from pixverve_lib.exhibits import catalogue
 from pixverve_lib.exhibits import related as exhibits
 from pixverve_lib.paper import related
 from pixverve_lib.paper.published import marks, numbers, related_constants, related_exhibits, table, unmarked
@@ -240,7 +240,7 @@ def test_the_accounting_names_every_table_and_figure_of_the_three_papers_once():
 def test_what_is_listed_as_made_here_is_an_exhibit_of_its_kind_and_what_needs_something_is_none():
     names = {paper: name for name, paper in PREFIXES.items()}
     listed = {f"{names[row.paper]} {row.exhibit}": row.here for row in related_exhibits().itertuples()}
-    made = {name: registry.EXHIBITS[name].kind for name in listed if name in registry.EXHIBITS}
+    made = {name: catalogue.EXHIBITS[name].kind for name in listed if name in catalogue.EXHIBITS}
     assert made == {name: here for name, here in listed.items() if not here.startswith("needs ")}
 
 

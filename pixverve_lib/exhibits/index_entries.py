@@ -8,7 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from pixverve_lib.exhibits import index_tables
-from pixverve_lib.exhibits.registry import EXHIBITS
+from pixverve_lib.exhibits.catalogue import EXHIBITS
 from pixverve_lib.kit import artefacts, fingerprint
 from pixverve_lib.paper import published
 

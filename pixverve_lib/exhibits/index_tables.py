@@ -3,9 +3,9 @@ import re
 
 import pandas as pd
 
+from pixverve_lib.exhibits.catalogue import PARTS
 from pixverve_lib.paper.published import DASH
 
-PARTS = "│"  # registry.PARTS without its blanks: published │ measured │ difference
 NAMES = ("method", "format", "subset")  # of the column that stays in sight when a wide table is moved, else the first
 KINDS = ("published", "measured", "difference")
 HEADS = {  # what a header must say
