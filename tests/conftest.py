@@ -3,7 +3,6 @@ import os
 import shutil
 
 import pytest
-import torch
 
 
 def pytest_collection_modifyitems(items):
@@ -14,6 +13,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="module")
 def one_thread():
     """Small networks are faster, and their results the same on every machine, on one thread."""
+    import torch  # most test files need none
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

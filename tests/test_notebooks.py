@@ -1,6 +1,7 @@
 """Every notebook has the shape that DESIGN.md, section 4 describes, and runs at budget `smoke`."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import nbformat
 import papermill
 import pytest
 
+from pixverve_lib.exhibits.catalogue import EXHIBITS
 from pixverve_lib.kit import fingerprint
 from pixverve_lib.kit.artefacts import ARTEFACTS
 
@@ -86,10 +88,14 @@ def test_it_names_no_path_of_a_machine(path):
 
 
 @each_notebook
-def test_it_runs_at_smoke_and_prints_the_checked_line(path, tmp_path):
+def test_it_runs_at_smoke_prints_the_checked_line_and_makes_all_its_exhibits(path, tmp_path):
     papermill.execute_notebook(path, tmp_path / path.name, {"budget": "smoke"}, prepare_only=True, progress_bar=False)
     environment = os.environ | {"PIXVERVE_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     environment.pop("JUPYTER_PATH", None)  # it would shadow the kernel of this environment
     command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", path.name]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]
+    made = [json.loads(file.read_text("utf8")) for file in (tmp_path / "figures/smoke").glob("*.json")]
+    assert sorted(about["exhibit"] for about in made) == sorted(
+        name for name, exhibit in EXHIBITS.items() if exhibit.notebook == path.stem)
+    assert all((tmp_path / "figures/smoke" / name).stat().st_size for about in made for name in about["files"])

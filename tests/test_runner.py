@@ -1,5 +1,7 @@
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from pixverve_lib.kit import execution, fingerprint, provenance, runner
 from pixverve_lib.kit.run import start
 
 PARAMETERS = 'budget = "laptop"  # budget\nimages = ""  # folder\nseed = 0  # any'
+WHOLE = [sys.executable, "-m", "pixverve_lib.kit.runner", "reproduce", "--budget", "smoke"]
 SETUP = (
     "import pandas as pd\n"
     "from pixverve_lib.kit import artefacts, run\n"
@@ -201,9 +204,8 @@ def test_a_run_that_is_killed_takes_its_notebooks_along_and_the_next_one_goes_on
     write_notebook(home, "01_first", WRITE, writes="`numbers`")
     wait = 'import os, time\nfrom pathlib import Path\nPath("pid").write_text(str(os.getpid()))\ntime.sleep({})'
     write_notebook(home, "02_second", wait.format(600))
-    command = [sys.executable, "-m", "pixverve_lib.kit.runner", "reproduce", "--budget", "smoke"]
     pid = home / "runs/smoke/02_second/pid"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as whole:
+    with subprocess.Popen(WHOLE, stdout=subprocess.DEVNULL, start_new_session=True) as whole:
         while not (pid.exists() and pid.read_text()) and whole.poll() is None:
             time.sleep(0.05)
         whole.kill()
@@ -214,6 +216,27 @@ def test_a_run_that_is_killed_takes_its_notebooks_along_and_the_next_one_goes_on
     write_notebook(home, "02_second", "print(1)")
     _, lines = reproduce(capsys)
     assert any(line.startswith("02_second") and "did not finish last time" in line for line in lines)
+
+
+def test_a_run_killed_at_five_random_moments_ends_with_the_same_exhibits(home, monkeypatch):
+    def exhibits_of(where, kills):
+        monkeypatch.setenv("PIXVERVE_HOME", str(where))
+        (where / "notebooks").mkdir(exist_ok=True, parents=True)
+        write_pair(where)
+        for seconds in kills:
+            with subprocess.Popen(WHOLE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as whole:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    whole.wait(seconds)
+                whole.kill()
+        subprocess.run(WHOLE, check=True, stdout=subprocess.DEVNULL)
+        return {file.name: file.read_bytes() for file in sorted((where / "figures").rglob("*.*"))}
+
+    began = time.monotonic()
+    undisturbed = exhibits_of(home / "undisturbed", [])
+    longest = time.monotonic() - began
+    chosen = random.Random(5)
+    assert list(undisturbed) == ["tab_1.csv", "tab_1.json"]
+    assert exhibits_of(home / "killed", [chosen.uniform(0, longest) for _ in range(5)]) == undisturbed
 
 
 @pytest.mark.parametrize("cells_run, tries", [(0, 2), (3, 1)])

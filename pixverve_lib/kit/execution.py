@@ -11,6 +11,9 @@ from pathlib import Path
 from pixverve_lib.kit import artefacts, fingerprint
 from pixverve_lib.kit.run import BadParameter, Run
 
+# jsonschema, below papermill, compiles its grammar of internationalized addresses for seconds; notebooks hold none.
+sys.modules.setdefault("rfc3987_syntax", None)
+
 # A cell that takes longer hangs. At `paper` nobody can know: hours are normal there.
 CELL_SECONDS = {"smoke": 600, "laptop": 3600, "gpu": 7200, "paper": None}
 START_SECONDS = 120
