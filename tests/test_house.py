@@ -72,7 +72,7 @@ def test_a_room_imports_only_rooms_below_it(room):
     upward = {
         path.name: found for path in (PACKAGE / room).rglob("*.py") if (found := forbidden(room, path.read_text()))
     }
-    assert not upward, f"DESIGN.md, section 3: {room} may import {sorted(MAY_IMPORT[room])}"
+    assert not upward, f"ARCHITECTURE.md: {room} may import {sorted(MAY_IMPORT[room])}"
 
 
 def test_the_import_rule_sees_imports_inside_functions_and_of_whole_rooms():

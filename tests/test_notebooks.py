@@ -1,4 +1,4 @@
-"""Every notebook has the shape that DESIGN.md, section 4 describes, and runs at budget `smoke`."""
+"""Every notebook has the shape that ARCHITECTURE.md and these tests describe, and runs at budget `smoke`."""
 
 import ast
 import json
