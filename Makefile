@@ -23,7 +23,7 @@ export GOMP_SPINCOUNT ?= 10000
 unexport JUPYTER_PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce report notebook lab test bench bench-folder lock clean distclean
+.PHONY: help reproduce report compare manifest artifact notebook lab test bench bench-folder lock clean distclean
 
 help:
 	@echo "make reproduce [BUDGET=smoke|laptop|gpu|paper] [IMAGES=folder] [SEED=0]"
@@ -37,6 +37,15 @@ reproduce: $(VENV)/installed ## run every notebook that needs it and list the ex
 
 report: $(VENV)/installed ## write figures/index.html: every exhibit of the papers in its place, in one page
 	@$(REPORT) $(OPTIONS)
+
+compare: $(VENV)/installed ## list what differs from the committed reference run, and beyond tolerance
+	@$(PY) -m pixverve_lib.exhibits.compare $(OPTIONS)
+
+manifest: $(VENV)/installed ## write figures/manifest.json after a reference run (maintainers)
+	@$(PY) -m pixverve_lib.exhibits.manifest
+
+artifact: $(VENV)/installed ## write docs/ARTIFACT.md from figures/manifest.json (maintainers, after make manifest)
+	@$(PY) -m pixverve_lib.exhibits.artifact
 
 notebook: $(VENV)/installed ## run one notebook: make notebook NB=01
 	@$(RUN) notebook "$(NB)" $(OPTIONS)

@@ -11,12 +11,10 @@ import pandas as pd
 import pytest
 from fake_backends import fakes
 
-from pixverve_lib.bench import folder, matching, report, scoring
-from pixverve_lib.bench.lengths import NANO, PAPER
+from pixverve_lib.bench import folder, matching, report
+from pixverve_lib.bench.lengths import NANO
 from pixverve_lib.imaging import reading
 from pixverve_lib.imaging.cooccurrence import glcm_scores
-
-REAL = Path(__file__).parents[2] / "shared" / "data" / "real"
 
 
 @pytest.fixture
@@ -303,14 +301,3 @@ def test_the_command_says_in_one_line_what_is_wrong_with_its_arguments(tmp_path,
     lines = capsys.readouterr().err.splitlines()
     for line, hint in zip(lines, ("GEN=folder", "is no folder", "no pictures", "name another one"), strict=True):
         assert hint in line
-
-
-def test_glcm_of_the_real_pictures_is_the_reference(tmp_path):
-    if not REAL.exists():
-        pytest.skip("the nine real pictures are not here")
-    expected = pd.read_csv(REAL / "reference.csv").head(2)  # the two smallest; all nine in tests/test_cooccurrence.py
-    backends, texts = fakes(judge="broken"), {"short": "", "long": ""}
-    for row in expected.itertuples():
-        found = scoring.score_picture(REAL / row.file, texts, backends, PAPER).row
-        assert found["glcm_score"] == pytest.approx(row.glcm_published_symmetric, abs=1e-6)
-        assert found["glcm_formula"] == pytest.approx(row.glcm_formula_symmetric, abs=1e-6)

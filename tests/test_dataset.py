@@ -92,7 +92,7 @@ def test_what_cannot_be_trained_on_is_refused_in_one_line(photos, tmp_path):
     pictures, captions = scenes(2, 64)
     (tmp_path / "empty").mkdir()
     cases = [
-        (tmp_path / "empty", None, r"^no picture in .*/empty: a training set has at least two \(.avif"),
+        (tmp_path / "empty", None, r"^no picture in .*/empty: a training set has at least two \(.jpg"),
         (pictures[:1], captions[:1], "^only one picture given: a training set has at least two"),
         (pictures, captions[:1], "^captions do not fit the 2 pictures: give one for each"),
         (pictures, None, "^captions do not fit the 2 pictures"),

@@ -85,7 +85,7 @@ def test_the_fitted_slope_is_that_of_the_noise(exponent, tmp_path):
     power = list(statistics.power_spectrum(tmp_path / "a.tif").values())
     middles = (statistics.EDGES[:-1] + statistics.EDGES[1:]) / 2
     values = np.array([np.nan if p is None else p for p in power])
-    found, _, fit = statistics.slope(middles, values, (0.02, 0.3))
+    found, _, fit = statistics.slope(middles[middles > 0.02], values[middles > 0.02])
     assert found == pytest.approx(exponent, abs=0.05) and (exponent == 0 or fit > 0.98)
     assert power[0] is None  # no such low frequency in 768 px
 

@@ -9,7 +9,7 @@ from pixverve_lib.models import nano_klein, nano_vae
 from pixverve_lib.pretraining import klein, training, vae
 from pixverve_lib.scenes import primer
 
-TINY = replace(klein.NANO, steps=4, cool_down=2, pictures={64: 6, 96: 4}, batches={64: 3, 96: 2},
+TINY = replace(klein.NANO, steps=3, cool_down=2, pictures={64: 6, 96: 4}, batches={64: 3, 96: 2},
                shares={64: 0.5, 96: 0.5})
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -117,3 +117,23 @@ def fixed_noise(e):
     torch.randn(1, generator=noise)
     e.copy_(torch.randn(e.shape, generator=noise))
     return training.generator(0)
+
+
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:len(whole) // 2], lambda whole: b"text"])
+def test_a_damaged_checkpoint_is_named_with_what_to_do(damage, tmp_path):
+    checkpoint = tmp_path / "a.pt"
+    learn_one_step(torch.nn.Linear(1, 1), checkpoint)
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    with pytest.raises(training.BadCheckpoint, match=r"a\.pt is damaged or of another network: delete it"):
+        learn_one_step(torch.nn.Linear(1, 1), checkpoint)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    learn_one_step(torch.nn.Linear(1, 1), tmp_path / "a.pt")
+    with pytest.raises(training.BadCheckpoint, match="of another network"):
+        learn_one_step(torch.nn.Linear(2, 1), tmp_path / "a.pt")
+
+
+def learn_one_step(model, checkpoint):
+    optimizer = torch.optim.SGD(model.parameters(), 1.0)
+    training.train(model, [optimizer], lambda step: model.weight.square().sum(), 1, 1, 0.9, checkpoint)

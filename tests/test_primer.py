@@ -52,7 +52,7 @@ def test_a_side_too_small_to_hold_things_is_refused():
         primer.draw(SPECS[0], 63)
 
 
-@pytest.mark.parametrize("side", [64, 96, 256])
+@pytest.mark.parametrize("side", [64, 256])
 def test_the_checker_passes_real_scenes_and_fails_other_prompts(side):
     pictures = primer.draw_batch(SPECS, side, np.random.default_rng(0))
     real = primer_checker.scores(pictures, SPECS)

@@ -205,7 +205,8 @@ def test_a_run_that_is_killed_takes_its_notebooks_along_and_the_next_one_goes_on
     wait = 'import os, time\nfrom pathlib import Path\nPath("pid").write_text(str(os.getpid()))\ntime.sleep({})'
     write_notebook(home, "02_second", wait.format(600))
     pid = home / "runs/smoke/02_second/pid"
-    with subprocess.Popen(WHOLE, stdout=subprocess.DEVNULL, start_new_session=True) as whole:
+    deaf = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *WHOLE]  # as a script starts what it ends with `&`
+    with subprocess.Popen(deaf, stdout=subprocess.DEVNULL, start_new_session=True) as whole:
         while not (pid.exists() and pid.read_text()) and whole.poll() is None:
             time.sleep(0.05)
         whole.kill()

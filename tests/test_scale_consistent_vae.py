@@ -228,6 +228,8 @@ def test_perfect_pictures_score_perfectly_and_tables_hold_printed_and_measured_r
     assert found.SSIM[0] == 1 and found.PSNR[0] == np.inf
     table = exhibits.table(found, published.table("diffusion4k_tab_8"), 64, 2048)
     assert table.PSNR[table.model == "Flux-VAE-F16-SC"].tolist() == ["32.01"] and table.SSIM.iloc[-1] == "1"
+    marked = exhibits.table(found, published.table("ultraflux_tab_2"), 64, 4096)
+    assert marked.rFID[2] == "0.547 (bold)"
 
 
 @pytest.mark.parametrize("sc, verdict", [((32, 33), "helps"), ((30.4, 30.8), "within the spread"),

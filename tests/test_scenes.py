@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from pixverve_lib.scenes import damage, layouts, render, truth
+from pixverve_lib.scenes import damage, layouts, primer, render, truth
+from pixverve_lib.scenes.compiled import VERSION
 from pixverve_lib.scenes.scene import Scene
 from pixverve_lib.scenes.shapes import BOX, FLAT, GLOW
 
@@ -20,6 +21,12 @@ def test_bands_of_any_height_join_without_a_trace(layout):
     scene = layouts.compose(layout, 3, 1.3)
     whole = render.draw(scene, 133, 173)
     assert np.array_equal(np.concatenate([rgb for _, rgb, _ in render.bands(scene, 133, 173, band=37)]), whole)
+
+
+def test_what_is_compiled_depends_on_every_file_of_the_room():
+    """numba's cache would else draw with an older shading.py: the version must be in the closure of what it keeps."""
+    for entry in (render._render, render._skyline, primer._paint):
+        assert [cell.cell_contents for cell in entry.py_func.__closure__] == [VERSION]
 
 
 def test_a_window_is_that_part_of_the_whole_picture():
@@ -50,13 +57,14 @@ def test_the_measured_slope_of_white_noise_is_zero():
 
 def test_spectra_fall_like_those_of_natural_pictures_at_every_size():
     for height in (512, 2048):
-        slopes = [_slope(render.draw(layouts.compose(layout, 1, 1.0), height, height)[-512:, :512].mean(axis=2))
+        slopes = [_slope(render.window(layouts.compose(layout, 1, 1.0), height, height, height - 512, 0, 512, 512)
+                         .mean(axis=2))
                   for layout in layouts.LAYOUTS]
         assert -3.2 < np.mean(slopes) < -1.6, slopes
 
 
 def test_detail_exists_at_one_pixel():
-    grass = render.draw(layouts.compose("foliage", 1, 1.0), 1024, 1024).astype(float).mean(axis=2)
+    grass = render.window(layouts.compose("foliage", 1, 1.0), 1024, 1024, 512, 0, 512, 1024).astype(float).mean(axis=2)
     assert np.abs(np.diff(grass, axis=1)).mean() > 1.0
 
 

@@ -101,7 +101,7 @@ def test_drawn_scenes_score_high_and_those_of_other_prompts_low(tmp_path):
     assert wrong.value["nano-CLIPScore"] < scores.value["nano-CLIPScore"] - 5
     assert (scores.low <= scores.value).all() and (scores.pictures == 12).all()
     shown = scheme1.scores(scores.reset_index().assign(scale="1K", method="base"))
-    assert shown.loc[0, "pos"] == "1 [1, 1]"
+    assert shown.loc[0, "pos"] == "1.00 [1.00, 1.00]"
 
 
 def test_blurred_pictures_have_less_detail_and_drawn_scenes_as_much_as_scenes(tmp_path):

@@ -157,17 +157,17 @@ class Rater:
         return answer
 
 
-def power(noises, prompts, models=4, scales=2, votes=preferences.VOTES, picture=0.0, tie=0.0, repeats=400, seed=0):
+def power(noises, prompts, models=4, scales=2, votes=preferences.VOTES, picture=0.0, repeats=400, seed=0):
     """How often a study finds the true order of `models` whose qualities lie 1 apart, a row a noise and a size.
 
-    noises: of Rater, in units of the gap between neighbours; prompts: numbers of prompts; picture, tie: as in Rater.
+    noises: of Rater, in units of the gap between neighbours; prompts: numbers of prompts; picture: as in Rater.
     Columns: noise, right (chance that one vote that decides is right about neighbours), prompts, pairs, votes,
     probability of a perfect order, low, high (Wilson), kendall (mean), luck (a random order is perfect).
     """
     rng = np.random.default_rng(seed)
     rows = []
     for noise, number in itertools.product(noises, prompts):
-        scores = _simulated(rng, noise, number * scales, models, votes, picture, tie, repeats)
+        scores = _simulated(rng, noise, number * scales, models, votes, picture, repeats)
         perfect = (np.diff(scores, axis=1) > 0).all(axis=1).sum()
         signs = np.mean([np.sign(scores[:, b] - scores[:, a]) for a, b in itertools.combinations(range(models), 2)])
         right = stats.norm.cdf(1 / math.hypot(noise, math.sqrt(2) * picture)) if noise or picture else 1.0
@@ -178,13 +178,13 @@ def power(noises, prompts, models=4, scales=2, votes=preferences.VOTES, picture=
                                        "kendall", "luck"])
 
 
-def _simulated(rng, noise, prompts, models, votes, picture, tie, repeats):
+def _simulated(rng, noise, prompts, models, votes, picture, repeats):
     """Human preference scores of `repeats` studies.  # repeats models, the worst model first"""
     values = np.arange(models)[:, None] + rng.normal(0, picture, (repeats, models, prompts))
     total = np.zeros((repeats, models))
     for a, b in itertools.combinations(range(models), 2):
         gap = (values[:, b] - values[:, a])[..., None] + rng.normal(0, noise, (repeats, prompts, votes))
-        points = np.where(np.abs(gap) < tie, 0.5, gap > 0).sum(axis=(1, 2))
+        points = (gap > 0).sum(axis=(1, 2))
         total[:, b] += points
         total[:, a] += prompts * votes - points
     return total / (prompts * votes * (models - 1))

@@ -13,7 +13,7 @@ def card(key, backends, lengths, pictures, missing, truncated=0, note=""):
     """The Card of one metric. pictures, missing: how many have a value and how many have none; truncated: cut texts."""
     instrument = getattr(backends, scoring.BACKEND[key]) if key in scoring.BACKEND else None
     resize, patches = _seen(key, lengths, getattr(instrument, "resize", ""))
-    notes = (_kind(key, instrument), getattr(instrument, "note", ""), note)
+    notes = (METRICS[key].note, _kind(key, instrument), getattr(instrument, "note", ""), note)
     versions = (getattr(instrument, "version", ""), f"pixverve-repro {version('pixverve-repro')}")
     return Card(METRICS[key].name, name(key, backends), getattr(instrument, "weights", ""), resize, patches, pictures,
                 truncated, missing, ", ".join(filter(None, versions)), "; ".join(filter(None, notes)),

@@ -43,9 +43,9 @@ def eight_metrics(book):
     return printed(holds), f"{len(VISUAL)} visual and {len(SEMANTIC)} semantic columns"
 
 
-def correlation(book, one, other, scale="4K"):
-    """Spearman's correlation of two metrics over the methods of one scale, and how many methods."""
-    both = pd.concat([book.column("tab_3", metric, scale, by="method") for metric in (one, other)], axis=1).dropna()
+def correlation(book, one, other):
+    """Spearman's correlation of two metrics over the methods at 4K, and how many methods."""
+    both = pd.concat([book.column("tab_3", metric, "4K", by="method") for metric in (one, other)], axis=1).dropna()
     return spearmanr(*both.to_numpy().T).statistic, len(both)
 
 

@@ -87,9 +87,9 @@ def global_exchange(book):
     return book.decided_by(lambda: _gradient(book), text)
 
 
-def _blocks_to_reach_all(schedule, most=12):
+def _blocks_to_reach_all(schedule):
     reached = np.eye(GRID**2, dtype=np.float32)
-    for block in range(most):
+    for block in range(12):
         reached = (reached @ _sees(*schedule[block % len(schedule)])).clip(max=1)
         if reached.all():
             return block + 1

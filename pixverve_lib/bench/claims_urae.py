@@ -22,9 +22,9 @@ EXACT = 1e-6  # relative, of a weight in float32
 WITHOUT, WITH = "w/o CFG", "w/ CFG"  # of settings of notebook A3, as printed
 
 
-def _cells(book, one, other, metrics=SIX):
+def _cells(book, one, other):
     """Cells of Tab. 2 in which the first row is better, over pairs of (components, setting); indexed by both."""
-    return {pair: better(row(book, "urae_tab_2", metrics, *pair), row(book, "urae_tab_2", metrics, *against))
+    return {pair: better(row(book, "urae_tab_2", SIX, *pair), row(book, "urae_tab_2", SIX, *against))
             for pair, against in zip(one, other, strict=True)}
 
 

@@ -128,14 +128,14 @@ def _moments(parts):
     return origin + total / count, (square - np.outer(total, total) / count) / (count - 1)
 
 
-def resized(rgb, side, resample=Image.Resampling.BILINEAR):
-    """The picture at side x side, as Pillow resizes it but in bands; unchanged where it has that size already."""
+def resized(rgb, side):
+    """The picture at side x side, as Pillow resizes it (bilinear) but in bands; unchanged where it has that size."""
     if rgb.shape[:2] == (side, side):
         return rgb
     out = np.empty((side, side, 3), np.uint8)
     for top in range(0, side, BAND):
         height = min(BAND, side - top)
-        out[top:top + height] = _window(rgb, side, top, 0, height, side, resample)
+        out[top:top + height] = _window(rgb, side, top, 0, height, side, Image.Resampling.BILINEAR)
     return out
 
 

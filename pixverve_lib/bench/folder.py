@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from pixverve_lib.bench import cards, distribution, matching, report, scoring, summary
+from pixverve_lib.bench import cards, distribution, matching, own_metrics, report, scoring, summary
 from pixverve_lib.bench.kept_scores import Column, Kept, code, digest, remembered, stamp
 from pixverve_lib.bench.lengths import PAPER
 from pixverve_lib.bench.metrics import METRICS, Card
@@ -111,8 +111,8 @@ def _who(backend):
 def _run(jobs, backends, lengths, seed, folder, notes):
     """(frame of rows, {file: names of its features}) of all jobs, those kept and those done now."""
     rows, names, kept = [], {}, {job.file: Kept(folder, job.file) for job in jobs}
-    known = {job.file: (kept[job.file].row(job.row_way), _names(kept[job.file].features(job.features_way)))
-             for job in jobs}
+    known = {job.file: (own_metrics.to_be_measured(kept[job.file].row(job.row_way)),
+                        (found := kept[job.file].features(job.features_way)) and set(found)) for job in jobs}
     finished = [job for job in jobs if job.finished(*known[job.file])]
     with progress(len(jobs), f"scores, {folder.parent.name}", kept=["ok"] * len(finished)) as count:
         for job in jobs:
@@ -133,17 +133,13 @@ def _run(jobs, backends, lengths, seed, folder, notes):
     return pd.DataFrame(rows, columns=columns), names
 
 
-def _names(features):
-    return None if features is None else set(features)
-
-
 def _make(job, backends, lengths, seed, kept, row):
     """(row, names of features) of a picture, of which `row` and what is kept of its features are not made again."""
     measured = scoring.score_picture(job.path, job.texts, backends, lengths, seed, job.reference, job.places, row,
                                      kept.features(job.features_way))
     kept.keep(measured, job.row_way, job.features_way)
     reasons = "\n".join(filter(None, (measured.row["reasons"], measured.lost)))
-    return measured.row | {"reasons": reasons}, _names(measured.features)
+    return measured.row | {"reasons": reasons}, measured.features and set(measured.features)
 
 
 def _spoilt(file, error, notes):

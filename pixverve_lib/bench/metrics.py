@@ -23,7 +23,8 @@ class Metric:
 
     low, high: its range as bars show it; it bounds the values, but for GLCM Score and Aesthetics, which may leave it.
     per_picture: whether one picture has a value; without it only a set of pictures has.
-    paper, released: the definition in the paper and the one in the released evaluation code.
+    paper, released: the definition in the paper and the one in the released evaluation code. A metric of
+    bench/own_metrics.py has no golden value, and a note for its card.
     """
 
     name: str
@@ -34,7 +35,8 @@ class Metric:
     per_picture: bool
     paper: str
     released: str
-    golden: Golden
+    golden: Golden | None
+    note: str = ""
 
     @property
     def arrow(self):

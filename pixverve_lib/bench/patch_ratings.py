@@ -77,27 +77,27 @@ def _drawn(layout, side, rng):
     return render.window(scene, HEIGHT, HEIGHT, *rng.integers(0, HEIGHT - side, 2).tolist(), side, side)
 
 
-def examples(shown=layouts.LAYOUTS[:4], side=256, level=4, seed=0):
+def examples(seed=0):
     """Fig. 4's question as rows: layout, kind, rgb, GLCM Score, Compression Ratio; four kinds of one place a layout:
-    as drawn, enlarged from `level` times smaller, and that with noise and as a coarse JPEG, which add no detail.
+    as drawn, enlarged from 4 times smaller, and that with noise and as a coarse JPEG, which add no detail.
     """
     rng, rows = np.random.default_rng(seed), []
-    for layout in shown:
-        fine = _drawn(layout, side, rng)
-        coarse = coarsened(fine, level)
-        kinds = {"own size": fine, f"{level} x enlarged": coarse}
+    for layout in layouts.LAYOUTS[:4]:
+        fine = _drawn(layout, 256, rng)
+        coarse = coarsened(fine, 4)
+        kinds = {"own size": fine, "4 x enlarged": coarse}
         kinds |= {f"enlarged + {kind}": artefact_damage.spoil(coarse, kind, severity)
                   for kind, severity in FOOLERS[:2]}
         rows += [{"layout": layout, "kind": kind, "rgb": rgb, **texture.measure(rgb)} for kind, rgb in kinds.items()]
     return pd.DataFrame(rows)
 
 
-def simulated(patches, raters=related.D4K_RATERS, seed=0):
+def simulated(patches, seed=0):
     """Ratings of simulated raters, not of people: patch, rater ("simulated 1" ...), rating.
 
     A rating is the known detail from 1 to 10, plus each rater's bias and the noise of each look, rounded.
     """
-    rng, (low, high) = np.random.default_rng(seed), SCALE
+    rng, (low, high), raters = np.random.default_rng(seed), SCALE, related.D4K_RATERS
     truth = low + (high - low) * np.array([patch.detail for patch in patches])
     seen = truth + rng.normal(0, RATER_BIAS, (raters, 1)) + rng.normal(0, RATER_NOISE, (raters, len(patches)))
     table = pd.DataFrame(np.rint(seen).clip(low, high), [f"simulated {n + 1}" for n in range(raters)],

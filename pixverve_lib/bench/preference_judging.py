@@ -43,7 +43,7 @@ class Pair(NamedTuple):
     second_picture: object
 
 
-def asked_twice(judge, pairs, questions, label="preferences"):
+def asked_twice(judge, pairs, questions):
     """A row a question and pair: question, prompt, first, second, forward, backward, verdict, failed.
 
     forward, backward: the place ("first", "second") that won, or "tie", as given and with the pictures changed round;
@@ -51,7 +51,7 @@ def asked_twice(judge, pairs, questions, label="preferences"):
     where an answer failed, with the reason in `failed`. Failures are counted in one line.
     """
     rows = []
-    with progress(len(pairs) * len(questions), label, unit="pairs") as count:
+    with progress(len(pairs) * len(questions), "preferences", unit="pairs") as count:
         for question in questions:
             for pair in pairs:
                 first, second = pair.first_picture, pair.second_picture
@@ -171,7 +171,7 @@ def best_of_design(candidates, prompts, questions=QUESTIONS["URAE"], voters=VOTE
     return pd.DataFrame(rows, columns=["voter", "prompt", "question", "shown"])
 
 
-def best_of(votes, candidates, seed=0):
+def best_of(votes, candidates):
     """A row a question and candidate: votes, share, low, high, rank, missing (votes of the question that are NaN).
 
     votes: frame with question, prompt and chosen. Votes on one prompt are about the same pictures, so the interval is a
@@ -179,11 +179,11 @@ def best_of(votes, candidates, seed=0):
     """
     if strange := sorted(set(votes.chosen.dropna()) - set(candidates)):
         raise ValueError(f"a vote is for one of {', '.join(candidates)}, not {strange[0]!r}")
-    return pd.concat([_shares(question, each, candidates, seed)
+    return pd.concat([_shares(question, each, candidates)
                       for question, each in votes.groupby("question", sort=False)], ignore_index=True)
 
 
-def _shares(question, votes, candidates, seed):
+def _shares(question, votes, candidates):
     given = votes.dropna(subset="chosen")
     table = pd.crosstab(given.prompt, given.chosen).reindex(columns=list(candidates), fill_value=0)
     counts = table.to_numpy(float)
@@ -192,7 +192,7 @@ def _shares(question, votes, candidates, seed):
         return dict(zip(candidates, counts[rows].sum(axis=0) / counts[rows].sum(), strict=True))
     if not len(counts):
         raise ValueError(f"nobody has answered {question!r}: leave the question out")
-    frame = bootstrap.over_pictures(shares, len(counts), seed)
+    frame = bootstrap.over_pictures(shares, len(counts))
     return pd.DataFrame({
         "question": question, "candidate": list(candidates), "votes": counts.sum(axis=0).astype(int),
         "share": frame.value, "low": frame.low, "high": frame.high,

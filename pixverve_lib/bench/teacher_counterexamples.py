@@ -5,9 +5,9 @@ import pandas as pd
 from pixverve_lib.bench.teacher_theorem import Case, corrected_bound, expected, printed_bound
 
 
-def one_datum(optimum=0.0, reference=0.0, start=0.0, eta=0.5, steps=1, sigma=0.0) -> Case:
-    """The case N = D = 1 with Phi = 1."""
-    return Case(np.ones((1, 1)), *(np.array([float(each)]) for each in (start, optimum, reference)), eta, steps, sigma)
+def one_datum(reference=0.0, start=0.0, eta=0.5, steps=1, sigma=0.0) -> Case:
+    """The case N = D = 1 with Phi = 1 and W* = 0."""
+    return Case(np.ones((1, 1)), *(np.array([float(each)]) for each in (start, 0, reference)), eta, steps, sigma)
 
 
 def missing_factor(eta: float = 0.5, sigma: float = 1.0) -> tuple[float, float]:

@@ -31,7 +31,7 @@ class Nmse(NamedTuple):
     root: float  # RMSE / root mean square of x, as Diffusion-4K's column behaves
 
 
-def compression_ratio(rgb, quality=QUALITY, subsampling=SUBSAMPLING):
+def compression_ratio(rgb, subsampling=SUBSAMPLING):
     """M_o / M_c of a picture  # H W 3 uint8, contiguous or it is copied once.
 
     Beside the picture it takes about two times the file in memory (0.24 GB for 100 MP of noise). Raises TypeError for
@@ -41,7 +41,7 @@ def compression_ratio(rgb, quality=QUALITY, subsampling=SUBSAMPLING):
         raise TypeError(f"the Compression Ratio is of H x W x 3 of uint8, not of {rgb.shape} of {rgb.dtype}")
     if max(rgb.shape[:2]) > LONGEST:
         raise ValueError(f"JPEG ends at {LONGEST} pixels a side, this picture has {max(rgb.shape[:2])}: measure tiles")
-    data = simplejpeg.encode_jpeg(np.ascontiguousarray(rgb), quality, colorsubsampling=subsampling, fastdct=False)
+    data = simplejpeg.encode_jpeg(np.ascontiguousarray(rgb), QUALITY, colorsubsampling=subsampling, fastdct=False)
     return rgb.size / len(data)
 
 

@@ -1,10 +1,13 @@
 """The benchmark of App. H: which codec runs on which picture, and what a job costs beside the codec itself."""
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pandas as pd
 
 from pixverve_lib.codecs import measure
+from pixverve_lib.codecs.pictures import write_pnm
 from pixverve_lib.codecs.ranking import per_pixel
 
 CONTENT_SIDE = 512  # pixels of the user's large pictures that are measured for content
@@ -12,6 +15,7 @@ ESTIMATE_SIDE = 2048  # pixels of the square from which slow codecs are estimate
 SMOKE_SIDE = 512  # the same at smoke
 SIDES = (32, 128, 512, 2048)  # the middle of the large picture, cut to these
 SCALING = ("qoi", "zpng", "png", "jxl-e1", "jpegls")
+NOTHING = dict.fromkeys(("encode_s", "decode_s", "peak_mb"), float("nan"))  # of a codec that failed
 BEYOND = 3_000_000  # pixels above which a slow codec is estimated, unless slow ones are asked for
 
 
@@ -58,6 +62,30 @@ def run_two_threads(run, pictures, codecs):
         frame = measure.run_jobs(jobs, run.folder / "jobs", 3, threads, label=f"{threads} thread" + "s" * (threads > 1))
         rows.append(frame.reindex(columns=["codec", "encode_wall_s", "decode_wall_s"]).set_index("codec"))
     return pd.concat(rows, axis=1, keys=["one", "two"])
+
+
+def compare(codecs, rgb, repeats=1):
+    """Codecs of any origin, your own among them, on one picture.  Columns as run_large, and `picture` is "".
+
+    codecs: {id: Codec}; rgb: H W 3 uint8. Each runs in a process of its own; one that fails, or gives other pixels
+    back, has a row with the reason instead of numbers.
+    """
+    with tempfile.TemporaryDirectory(prefix="codecs-") as folder:
+        file = Path(folder, "picture.ppm")
+        write_pnm(file, *rgb.shape[:2], [rgb])
+        rows = [{"codec": name, "side": 0, "file": ""} | _outcome(codec, file, repeats)
+                for name, codec in codecs.items()]
+    return per_pixel(pd.DataFrame(rows).assign(picture=""))
+
+
+def _outcome(codec, file, repeats):
+    try:
+        found = measure.measured(codec, file, repeats=repeats)
+    except Exception as error:  # of a codec that we do not know
+        return {"status": "rejected", "reason": f"{type(error).__name__}: {error}"} | NOTHING
+    if found["verified"]:
+        return found | {"status": "ok", "reason": ""}
+    return {"status": "rejected", "reason": "not lossless: other pixels came back"} | NOTHING
 
 
 def start_up_seconds(repeats=20):

@@ -21,6 +21,7 @@ from pixverve_lib.codecs.wheels import wheel_codecs, with_threads
 from pixverve_lib.kit.parallel import map_pictures
 
 VERSION = "1"  # change it when a number below changes: finished jobs are then run again
+TIMEOUT = 1800  # seconds a job may take
 WARM_UP_SIDE = 64  # pixels; loads the library before the clock starts
 
 
@@ -36,13 +37,13 @@ def job(codec, path, side=0):
     return f"{codec}|{side}|{path}"
 
 
-def run_jobs(jobs, folder, repeats=1, threads=1, executables="", timeout=1800, label="measuring"):
+def run_jobs(jobs, folder, repeats=1, threads=1, executables="", label="measuring"):
     """One row a job: codec, side, file, status, reason, and what `measure` returns.  Finished jobs are not repeated."""
     files = sorted({line.split("|", 2)[2] for line in jobs})
     stamps = ",".join(f"{os.path.getsize(file)}:{os.stat(file).st_mtime_ns}" for file in files)
     options = {"repeats": repeats, "threads": threads, "executables": executables}
     frame = map_pictures(measure, jobs, folder, options=options, version=f"{VERSION} {stamps}",
-                         shard_size=len(jobs) or 1, n_jobs=1, timeout=timeout, label=label)
+                         shard_size=len(jobs) or 1, n_jobs=1, timeout=TIMEOUT, label=label)
     parts = frame.path.str.split("|", n=2, expand=True).reindex(columns=range(3))
     return frame.assign(codec=parts[0], side=parts[1].astype(int), file=parts[2]).drop(columns="path")
 
@@ -53,10 +54,16 @@ def measure(line, repeats=1, threads=1, executables=""):
     encode_s, decode_s: best CPU seconds; *_median_s, *_wall_s: median CPU and best wall seconds; peak_mb: beyond the
     process with the picture loaded; verified: every decoded picture equalled the original.
     """
-    known(executables)  # loaded and probed once, before forking
+    name, side, path = line.split("|", 2)
+    codec = known(executables)[name] if threads == 1 else with_threads(name, threads)
+    return measured(codec, path, int(side), repeats, threads)
+
+
+def measured(codec, path, side=0, repeats=1, threads=1):
+    """The same of any Codec, those of your own among them, on one PNM file."""
     context = get_context("fork")
     here, there = context.Pipe(duplex=False)
-    child = context.Process(target=_measure_in_child, args=(line, repeats, threads, executables, there))
+    child = context.Process(target=_measure_in_child, args=(codec, path, side, repeats, threads, there))
     child.start()
     there.close()
     try:
@@ -70,9 +77,9 @@ def measure(line, repeats=1, threads=1, executables=""):
     return found
 
 
-def _measure_in_child(line, repeats, threads, executables, answer):
+def _measure_in_child(codec, path, side, repeats, threads, answer):
     try:
-        answer.send(_measure(line, repeats, threads, executables))
+        answer.send(_measure(codec, path, side, repeats, threads))
     except Exception as error:
         answer.send(error)
     finally:
@@ -80,11 +87,9 @@ def _measure_in_child(line, repeats, threads, executables, answer):
         os._exit(0)
 
 
-def _measure(line, repeats, threads, executables):
-    name, side, path = line.split("|", 2)
-    codec = known(executables)[name] if threads == 1 else with_threads(name, threads)
+def _measure(codec, path, side, repeats, threads):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    picture = pictures.load(path, int(side))
+    picture = pictures.load(path, side)
     codecs.check(codec, picture)
     _refuse_what_does_not_fit(codec, picture.nbytes)
     codec.decode(codec.encode(np.ascontiguousarray(picture[:WARM_UP_SIDE, :WARM_UP_SIDE])))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pixverve_lib.imaging.reading import UnreadableImage, probe, read_rgb
+from pixverve_lib.imaging.reading import SUFFIXES, UnreadableImage, probe, read_rgb
 from pixverve_lib.kit.artefacts import atomic
 from pixverve_lib.kit.progress import progress
 from pixverve_lib.scenes import camera, layouts, render
@@ -15,7 +15,6 @@ LARGE = {"smoke": (2600, 3900)}  # height, width; every other budget:
 LARGE_DEFAULT = (8200, 12300)  # 100.9 MP
 LARGE_LAYOUT = "foliage"  # detail everywhere, as in the paper's pictures
 MOST = {"smoke": 3, "laptop": 9}  # of the user's pictures; every other budget: 25 (App. H)
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".ppm")
 
 
 def prepare(run):

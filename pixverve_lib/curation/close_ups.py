@@ -9,6 +9,7 @@ from pixverve_lib.scenes import seam_damage
 
 SIDE = 96  # pixels of a close-up, in the 100 MP picture
 SHOWN = 1200  # pixels, long side of a whole picture in a figure
+TILES = 8  # a side of the part in which one is spoiled
 
 
 def crops(paths, upscalers):
@@ -36,12 +37,15 @@ def _busiest(rgb):
     return tuple(SIDE * int(i) for i in np.unravel_index(means.argmax(), means.shape))
 
 
-def spoiled(path, kind="brightness", severity=3, tiles=8, seed=0):
-    """A part of a picture with one tile spoiled.  Returns (rgb, shrunk; segments; planted) for exhibits' `seam_map`."""
+def spoiled(path, severity=3, seed=0):
+    """A part of a picture with one tile too bright by `severity` levels, for exhibits' `seam_map`.
+
+    Returns (rgb, shrunk; segments; planted).
+    """
     height, width = large.size(path)
-    side = min(tiles * SEAM_STRIDE, height // SEAM_STRIDE * SEAM_STRIDE, width // SEAM_STRIDE * SEAM_STRIDE)
+    side = min(TILES * SEAM_STRIDE, height // SEAM_STRIDE * SEAM_STRIDE, width // SEAM_STRIDE * SEAM_STRIDE)
     top, left = ((n - side) // 2 // SEAM_STRIDE * SEAM_STRIDE for n in (height, width))
-    damage = seam_damage.plant(large.read_crop(path, top, left, side, side), kind, severity, SEAM_STRIDE, seed)
+    damage = seam_damage.plant(large.read_crop(path, top, left, side, side), "brightness", severity, SEAM_STRIDE, seed)
     small = reading.thumbnail(damage.rgb, SHOWN)
     scale = len(small) / side
     segments = seam_filter.segments(damage.rgb)

@@ -1,15 +1,17 @@
-"""The exported data set in MLCommons' Croissant 1.0 (JSON-LD), with the responsible-AI fields that are known."""
+"""The exported data set in MLCommons' Croissant 1.0 (JSON-LD), with core and responsible-AI fields (RAI 1.0)."""
 import hashlib
 import json
 import re
+from datetime import UTC, datetime
+from mimetypes import guess_type
 from pathlib import Path
 
 import pyarrow as pa
 
+from pixverve_lib.curation import responsible_ai
 from pixverve_lib.curation.export import SCHEMA, licences
 from pixverve_lib.kit.artefacts import write_bytes_atomically
 
-REQUIRED = ("@context", "@type", "conformsTo", "name", "description", "license", "url", "distribution", "recordSet")
 CONTEXT = {
     "@language": "en", "@vocab": "https://schema.org/", "citeAs": "cr:citeAs", "column": "cr:column",
     "conformsTo": "dct:conformsTo", "cr": "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/",
@@ -41,7 +43,6 @@ def write(rows, folder, name, url):
 
 
 def _described(rows, folder, parts, name, url):
-    makers = sorted({maker for row in rows for maker in row["makers"].values()})
     return {
         "@context": CONTEXT, "@type": "sc:Dataset", "name": name, "url": url, "version": "1.0.0",
         "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
@@ -50,19 +51,27 @@ def _described(rows, folder, parts, name, url):
         "citeAs": "PixVerve: Advancing Native UHR Image Generation to 100MP",
         "license": sorted({licence for _, licence in licences(rows)}),
         "creditText": "; ".join(sorted({source for source, _ in licences(rows)})),
-        "rai:dataCollection": "Pictures were collected, screened and filtered as in PixVerve, Sec. 3.1.1 to 3.1.4.",
-        "rai:dataAnnotationProtocol": "Annotated stage by stage as in PixVerve, Sec. 3.1.5, without people, by: "
-                                      + ", ".join(makers),
-        "distribution": [entry for part in parts for entry in _files(folder, part)],
+        "inLanguage": "en", "datePublished": _day(folder / parts[0] / "metadata.parquet"),
+        **responsible_ai.statements(rows),
+        "distribution": [entry for part in parts for entry in _files(folder, part, rows)],
         "recordSet": [_record_set(part) for part in parts],
     }
 
 
-def _files(folder, part):
+def _day(file):
+    """When a file was written, as ISO date (UTC): an export is published for the first time by being there."""
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()
+
+
+def _files(folder, part, rows):
     data = (folder / part / "metadata.parquet").read_bytes()
     yield {"@type": "cr:FileObject", "@id": f"{part}-metadata", "name": f"{part}-metadata",
            "contentUrl": f"{part}/metadata.parquet", "contentSize": f"{len(data)} B",
            "encodingFormat": "application/x-parquet", "sha256": hashlib.sha256(data).hexdigest()}
+    names = [row["file_name"] for row in rows if row["split"] == part]
+    yield {"@type": "cr:FileSet", "@id": f"{part}-pictures", "name": f"{part}-pictures",
+           "includes": sorted({f"{part}/*{Path(name).suffix}" for name in names}),
+           "encodingFormat": sorted({guess_type(name)[0] or "application/octet-stream" for name in names})}
 
 
 def _record_set(part):

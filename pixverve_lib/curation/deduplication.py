@@ -15,17 +15,17 @@ from pixverve_lib.imaging.duplicates import CENTRES, near_pairs
 RADIUS = 6  # bits of 64 (not in paper: choice); re-encoded copies differ by 0-2, unlike scenes by 14 and more
 
 
-def groups(frame, radius=RADIUS):
+def groups(frame):
     """A group number for each row: rows share one when a chain of near or exact duplicates joins them.  # n int"""
     columns = [f"hash_{centre}" for centre in range(len(CENTRES))]
     hashes = np.array([[int(value, 16) for value in frame[column]] for column in columns], np.uint64)
     unique, alike = np.unique(hashes, axis=1, return_inverse=True)  # equal hashes are looked up once
-    i, j = np.concatenate([near_pairs(unique[0], centre, radius) for centre in unique]).T
+    i, j = np.concatenate([near_pairs(unique[0], centre, RADIUS) for centre in unique]).T
     near = connected_components(coo_array((np.ones(len(i), bool), (i, j)), (unique.shape[1],) * 2), directed=False)[1]
     return near[alike]  # equal files have equal hashes: they are in one group as well
 
 
-def find_duplicates(frame, radius=RADIUS):
+def find_duplicates(frame):
     """Which rows go.  frame: columns path height width bytes sha256 hash_0..2.
 
     Returns a frame with the same index: `duplicate_of` (the path that is kept, "" for the kept) and `kind`
@@ -33,7 +33,7 @@ def find_duplicates(frame, radius=RADIUS):
     """
     if frame.empty:
         return pd.DataFrame({"duplicate_of": pd.Series(dtype=str), "kind": pd.Series(dtype=str)}, index=frame.index)
-    order = frame.assign(group=groups(frame, radius), pixels=frame.height * frame.width)
+    order = frame.assign(group=groups(frame), pixels=frame.height * frame.width)
     order = order.sort_values(["pixels", "bytes", "path"], ascending=[False, False, True])
     best = order.groupby("group")[["path", "sha256"]].transform("first")
     gone = order.path != best.path

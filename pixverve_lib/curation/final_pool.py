@@ -83,13 +83,13 @@ def data_flow(raw, candidate, tried, final, *, synthesized, bench):
         (stages[0], pools[0], collected, raw, np.nan, np.nan),
         ("", "of which synthesized", SYNTHESIZED_PICTURES, synthesized, np.nan, np.nan),
         (stages[1], pools[1], purified, candidate, _percent(purified, collected), _percent(candidate, raw)),
-        ("", "of which brought to 100 MP", purified, tried, np.nan, np.nan),
+        ("", "of which brought to 100 MP", np.nan, tried, np.nan, np.nan),
         (stages[2], pools[2], filtered, final, _percent(filtered, purified), _percent(final, tried)),
         ("", "of which training data", parts["train"], final - bench, np.nan, np.nan),
         ("", "of which held out for the bench", parts["bench"], bench, np.nan, np.nan),
     ]
     frame = pd.DataFrame(rows, columns=["stage", "subset", "published", "measured", "published survival (%)",
-                                        "measured survival (%)"])
+                                        "measured survival (%)"]).astype({"published": "Int64"})
     frame["difference (points)"] = frame["measured survival (%)"] - frame["published survival (%)"]
     return frame.round(2)
 

@@ -19,7 +19,7 @@ COLUMNS = ("id", "kind", "number", "label", "top", "left", "bottom", "right", "b
 UNKNOWN = "the instances are unknown: caption the picture first"
 
 
-def judge_regions(uhr, patches, judge, folder, threads=captioning.THREADS, at_once=records.AT_ONCE):
+def judge_regions(uhr, patches, judge, folder, at_once=records.AT_ONCE):
     """Show the chosen patches of every synthetic picture to `judge`, at 1:1.  Returns a frame of COLUMNS.
 
     uhr: rows with id, path, scale, height, width; patches: the artefact region_patches; judge: Role (rgb) -> Judgement.
@@ -28,10 +28,10 @@ def judge_regions(uhr, patches, judge, folder, threads=captioning.THREADS, at_on
     """
     asked = {name: [(p.why, [int(edge) for edge in (p.top, p.left, p.top + p.side, p.left + p.side)])
                     for p in rows.itertuples()] for name, rows in patches.groupby("id")}
-    return _judged("region", instances.Opened.crop, uhr, asked, judge, folder, threads, at_once)
+    return _judged("region", instances.Opened.crop, uhr, asked, judge, folder, at_once)
 
 
-def judge_instances(uhr, annotations, judge, folder, threads=captioning.THREADS, at_once=records.AT_ONCE):
+def judge_instances(uhr, annotations, judge, folder, at_once=records.AT_ONCE):
     """Show the crops of the key instances (Sec. 3.1.5) of every synthetic picture to `judge`, as `judge_regions`.
 
     annotations: from captioning.annotate. A picture without instances has no row; one whose instances are unknown has
@@ -43,7 +43,7 @@ def judge_instances(uhr, annotations, judge, folder, threads=captioning.THREADS,
              for row in synthetic.itertuples() if row.id in known}
     unknown = [(name, "instance", 0, "", *[np.nan] * 4, None, UNKNOWN, judge.maker)
                for name in synthetic.id if name not in known]
-    found = _judged("instance", instances.cut_around, uhr, asked, judge, folder, threads, at_once)
+    found = _judged("instance", instances.cut_around, uhr, asked, judge, folder, at_once)
     return pd.concat([found, _typed(pd.DataFrame(unknown, columns=list(COLUMNS)))], ignore_index=True)
 
 
@@ -76,7 +76,7 @@ def summary(decided):
                          for name in ("region", "instance")}).T.rename_axis("filter").reset_index()
 
 
-def _judged(kind, cut, uhr, asked, judge, folder, threads, at_once):
+def _judged(kind, cut, uhr, asked, judge, folder, at_once):
     """asked: id -> list of (label, (top, left, bottom, right) in px); cut(picture, top, left, bottom, right) -> rgb"""
     paths = {row.id: row.path for row in uhr.itertuples() if row.scale > 1 and asked.get(row.id)}
     common = {"version": VERSION, "maker": judge.maker}
@@ -84,7 +84,7 @@ def _judged(kind, cut, uhr, asked, judge, folder, threads, at_once):
 
     def answer(name):
         picture = instances.Opened(paths[name])
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(captioning.THREADS) as pool:
             answers = list(pool.map(lambda question: judge(cut(picture, *question[1])), asked[name]))
         return {"answers": [{"bad": a.bad, "reasons": list(a.reasons)} for a in answers],
                 "incomplete": any(a.bad is None for a in answers)}

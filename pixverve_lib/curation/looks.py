@@ -11,6 +11,7 @@ from pixverve_lib.imaging import large, reading
 from pixverve_lib.models.annotation import Box
 
 THUMB = 360  # px, long side of a judged patch or crop in a figure
+SHOWN = 6  # of these, of each kind
 
 
 class View(NamedTuple):
@@ -68,12 +69,12 @@ def _list(cell):
     return cell if isinstance(cell, list) else []
 
 
-def judged(uhr, judgements, most=12):
+def judged(uhr, judgements):
     """Patches and crops that were judged, bad ones first.  Returns (thumbs, titles, bad: list of bool)"""
     paths = dict(zip(uhr.id, uhr.path, strict=True))
     asked = judgements[judgements.bad.notna() & judgements.top.notna()]
     asked = asked.sort_values("bad", ascending=False, kind="stable")
-    shown = asked.groupby("kind", sort=False).head(most // 2)
+    shown = asked.groupby("kind", sort=False).head(SHOWN)
     thumbs = []
     for row in shown.itertuples():
         top, left, bottom, right = (int(edge) for edge in (row.top, row.left, row.bottom, row.right))

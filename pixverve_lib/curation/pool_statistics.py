@@ -22,8 +22,7 @@ from pixverve_lib.paper import published
 
 METADATA = {  # columns of Tab. 2 -> the column of a described pool behind it
     "basic_visual_scores": "scores", "tags": "tags", "bboxes": "boxes", "aesthetics_level_analysis": "aesthetics",
-    "instance_level_description": "instances",
-}
+    "instance_level_description": "instances"}
 ASPECTS = {"9:16": 9 / 16, "2:3": 2 / 3, "3:4": 3 / 4, "1:1": 1.0, "4:3": 4 / 3, "3:2": 3 / 2, "16:9": 16 / 9,
            "21:9": 21 / 9}  # width : height; not in paper: choice, Fig. 6's own bins are in the picture only
 SCENARIOS = {  # the scenario with most of its words in the texts; not in paper: choice, for Fig. 6 prints no rule
@@ -174,13 +173,13 @@ def mean_spectrum(found):
                          "low": rings.quantile(0.05), "high": rings.quantile(0.95)}).reset_index()
 
 
-def slope(frequency, power, between=FIT):
+def slope(frequency, power):
     """(exponent, factor, R^2) of power = factor * frequency ** exponent, least squares of the logarithms.
 
-    Natural pictures are near -2, white noise is 0. NaN with fewer than three rings between the two frequencies.
+    Natural pictures are near -2, white noise is 0. NaN with fewer than three rings in FIT.
     """
     frequency, power = np.asarray(frequency, float), np.asarray(power, float)
-    used = (frequency >= between[0]) & (frequency <= between[1]) & (power > 0)
+    used = (frequency >= FIT[0]) & (frequency <= FIT[1]) & (power > 0)
     if used.sum() < 3:
         return (np.nan,) * 3
     x, y = np.log(frequency[used]), np.log(power[used])

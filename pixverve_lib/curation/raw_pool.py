@@ -1,6 +1,7 @@
 """The raw pool (Sec. 3.1.1): collect pictures from the sources, look at each once, screen by size, drop duplicates."""
 import os
 from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 
@@ -75,7 +76,7 @@ def assemble(pictures, inspected, predictors):
     gone = duplicates[duplicates.kind != ""]
     licences = dict(zip(pictures.path, pictures.source + ", " + pictures.licence, strict=True))
     paths = good.loc[gone.index, "path"]
-    reasons = [f"{row.kind} copy of {row.duplicate_of} (this one: {licences[path]})"
+    reasons = [f"{row.kind} copy of {Path(row.duplicate_of).name} (this one: {licences[path]})"
                for row, path in zip(gone.itertuples(), paths, strict=True)]
     rejected = pd.concat([
         pd.DataFrame({"path": bad.path, "step": steps, "reason": bad.reason}),

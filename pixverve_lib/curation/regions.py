@@ -75,9 +75,9 @@ def decide(judgements, max_bad=REGION_MAX_BAD):
     return counts.assign(verdict=verdict)
 
 
-def catch_probability(q, patches=REGION_PATCHES, max_bad=REGION_MAX_BAD):
-    """Probability that more than max_bad of so many random patches are bad when a share q of a picture is.
+def catch_probability(q):
+    """Probability that more than one of ten random patches is bad when a share q of a picture is.
 
-    For ten patches and one: 1 - (1-q)^10 - 10 q (1-q)^9 (claim P12).  q: number or array  # [0, 1]
+    1 - (1-q)^10 - 10 q (1-q)^9 (claim P12).  q: number or array  # [0, 1]
     """
-    return binom.sf(max_bad, patches, q)
+    return binom.sf(REGION_MAX_BAD, REGION_PATCHES, q)

@@ -218,8 +218,8 @@ def auc(positives, negatives):
     return float((ranks.sum() - len(positives) * (len(positives) + 1) / 2) / (len(positives) * len(negatives)))
 
 
-def clean_patches(seeds, side=REGION_PATCH, full_size=FULL_SIZE):
-    """A patch of every layout's scene for each seed, cut at 1:1 from a picture of full_size.  {name: side side 3 uint8}
+def clean_patches(seeds):
+    """A patch of every layout's scene for each seed, cut at 1:1.  {name: REGION_PATCH REGION_PATCH 3 uint8}
 
     About 1 s a patch.
     """
@@ -227,8 +227,8 @@ def clean_patches(seeds, side=REGION_PATCH, full_size=FULL_SIZE):
     for seed in seeds:
         for layout in layouts.LAYOUTS:
             rng = np.random.default_rng([seed, layouts.LAYOUTS.index(layout)])
-            top, left = (int(rng.integers(0, n - side + 1)) for n in full_size)
-            scene = layouts.compose(layout, seed, full_size[1] / full_size[0])
-            rgb = render.window(scene, *full_size, top, left, side, side)
+            top, left = (int(rng.integers(0, n - REGION_PATCH + 1)) for n in FULL_SIZE)
+            scene = layouts.compose(layout, seed, FULL_SIZE[1] / FULL_SIZE[0])
+            rgb = render.window(scene, *FULL_SIZE, top, left, REGION_PATCH, REGION_PATCH)
             patches[f"{layout} {seed}"] = np.concatenate(list(camera.record(rgb, seed)))
     return patches

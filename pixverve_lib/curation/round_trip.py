@@ -9,11 +9,13 @@ import pandas as pd
 from pixverve_lib.curation import export
 from pixverve_lib.imaging import reading
 
+LOOKED_AT = 3  # pictures of each part, at 2 s for 100 MP
 
-def check(folder, rows, most=3):
+
+def check(folder, rows):
     """What `datasets.load_dataset(folder)` reads: columns split, id, file, picture (size), pixels, record.
 
-    rows: from `export.annotation_records`; the first `most` of each part are looked at, at 2 s for 100 MP. pixels,
+    rows: from `export.annotation_records`; the first LOOKED_AT of each part are looked at. pixels,
     record: "equal" when they are what went in, else "different". Raises ValueError when a part has another length.
     """
     with warnings.catch_warnings(action="ignore"):  # of widgets that a notebook on paper does not need
@@ -27,7 +29,7 @@ def check(folder, rows, most=3):
             here = [row for row in rows if row["split"] == part]
             if len(here) != len(found[part]):
                 raise ValueError(f"{len(here)} records of {part!r} were written, {len(found[part])} are read")
-            compared += [_compared(row, found[part][i]) for i, row in enumerate(here[:most])]
+            compared += [_compared(row, found[part][i]) for i, row in enumerate(here[:LOOKED_AT])]
     return pd.DataFrame(compared)
 
 

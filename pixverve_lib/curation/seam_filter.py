@@ -90,13 +90,13 @@ def detection_study(pictures):
     return pd.DataFrame(rows, columns=["kind", "severity", "picture", "ratio"])
 
 
-def rates(studied, max_ratio=SEAM_MAX_RATIO):
-    """At one limit: columns kind, severity, unit, detected, clean (shares of damaged and of clean pictures above it).
+def rates(studied):
+    """At the filter's limit: columns kind, severity, unit, detected, clean (shares of damaged, of clean ones above it).
 
     studied: from `detection_study`
     """
     return pd.DataFrame([(kind, severity, unit, detected[0], clean[0])
-                         for kind, severity, unit, detected, clean in _shares_above(studied, [max_ratio])],
+                         for kind, severity, unit, detected, clean in _shares_above(studied, [SEAM_MAX_RATIO])],
                         columns=["kind", "severity", "unit", "detected", "clean"])
 
 

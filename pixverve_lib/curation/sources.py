@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from tqdm import tqdm
 
+from pixverve_lib.imaging.reading import SUFFIXES
 from pixverve_lib.paper import constants
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".ppm", ".avif")
 ARCHIVE_SUFFIXES = (".tar", ".gz", ".tgz", ".zip", ".parquet", ".arrow")
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv")  # the Hugging Face imagefolder convention
 CAPTION_BYTES = 65_536  # of a .txt beside a picture; what follows is no caption
@@ -128,7 +128,7 @@ def _list_files(folder: Path, source: str, report: Report) -> tuple[str, list[st
 
 
 def _list_pictures(root: str, files: list[str], source: str, report: Report) -> list[str]:
-    found = [file for file in files if file.lower().endswith(PICTURE_SUFFIXES)]
+    found = [file for file in files if file.lower().endswith(SUFFIXES)]
     refused = {path: reason for path in found if (reason := _refusal(root, path))}
     for path, reason in refused.items():
         report(Missed("refused", source, os.path.relpath(path, root), reason))
@@ -136,7 +136,7 @@ def _list_pictures(root: str, files: list[str], source: str, report: Report) -> 
         archives = sum(file.lower().endswith(ARCHIVE_SUFFIXES) for file in files)
         hint = f"; unpack its {archives} archives first" if archives else ""
         hint = f"; {len(found)} were refused, the lines above say why" if found else hint
-        raise SourceError(f"no pictures below {root!r} (looked for {' '.join(PICTURE_SUFFIXES)}){hint}")
+        raise SourceError(f"no pictures below {root!r} (looked for {' '.join(SUFFIXES)}){hint}")
     return [path for path in found if path not in refused]
 
 

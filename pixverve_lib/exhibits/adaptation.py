@@ -14,7 +14,7 @@ GUIDELINES = {  # URAE Sec. 3.4 -> (which cells, what must win, over what); "{}"
     "minor before major, real data w/o CFG": (("Real w/o CFG",), "Minor {}", "Major {}"),
 }
 TARGETS = {"noise - latents": DROPPED, "guided teacher": KEPT}
-WRAP = 16  # letters of a prompt on a line
+WRAP = 15  # letters of a prompt on a line
 
 
 def ablation(measured: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def mismatch(errors: pd.DataFrame):
     fig, (left, right) = style.figure(2.9, columns=2)
     means = errors.groupby(["target", "guidance"], sort=False).error.mean()
     for target, colour in TARGETS.items():
-        left.plot(means[target].index, means[target], "o-", color=colour, label=target, ms=4)
+        left.plot(means[target].index, means[target], "o-", color=colour, label=target.replace("-", "−"), ms=4)
     left.set(xlabel="guidance scale g that is told", ylabel="mean squared error", title="Targets of both stages",
              ylim=(0, 1.5 * means.max()))
     left.legend(loc="upper left", title="target", title_fontsize=8)
@@ -83,7 +83,7 @@ def cells(drawn: pd.DataFrame, pictures, prompts=3):
         for row, (axis, text) in enumerate(zip(column, texts, strict=True)):
             style.picture_axis(axis, by_prompt[text], title if row == 0 else "")
     for axis, text in zip(axes[:, 0], texts, strict=True):
-        axis.set_ylabel("\n".join(textwrap.wrap(text, WRAP, break_on_hyphens=False)), fontsize=5.5)
+        axis.set_ylabel("\n".join(textwrap.wrap(text, WRAP, break_on_hyphens=False)), fontsize=6)
     return fig
 
 

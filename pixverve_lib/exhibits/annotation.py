@@ -36,11 +36,11 @@ def instances(views, titles):
     fig, axes = style.figure(sum(2.9 * min(1.3, len(v.rgb) / v.rgb.shape[1]) + 0.25 for v in views), rows=len(views),
                              columns=3, squeeze=False, width_ratios=(1, 0.62, 1),
                              height_ratios=[min(1.3, len(v.rgb) / v.rgb.shape[1]) for v in views])
-    for i, (row, view) in enumerate(zip(axes, views, strict=True)):
-        overlay(row[0], view, titles[i])
+    for row, view, title in zip(axes, views, titles, strict=True):
+        overlay(row[0], view, title)
         if view.found:
-            style.picture_axis(row[1], view.crops[0], "pair, i: crop of 1" if i == 0 else "crop of 1")
-            style.picture_axis(row[2], view.highlighted, "pair, ii: 1 highlighted" if i == 0 else "1 highlighted")
+            style.picture_axis(row[1], view.crops[0], "pair, i: crop of instance 1")
+            style.picture_axis(row[2], view.highlighted, "pair, ii: instance 1 highlighted")
         else:
             row[1].set_axis_off()
             row[2].set_axis_off()

@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 
 from pixverve_lib.kit import style
-from pixverve_lib.kit.style import ACCENT, DROPPED, GRID, INK, KEPT, MUTED, NEUTRAL
+from pixverve_lib.kit.style import ACCENT, DROPPED, INK, KEPT, MUTED, NEUTRAL
 from pixverve_lib.paper.published import DASH
 
 COLOURS = {"landscape": NEUTRAL, "portrait": KEPT, "square": ACCENT}
@@ -16,12 +16,13 @@ def plane(printed, text_sizes, pictures=None):
     printed: of aspect_buckets.printed; text_sizes: the five of Sec. 2.2, (height, width); pictures: columns height,
     width of a pool whose aspects are drawn as rays from the origin, or None
     """
-    fig, axis = style.figure(4.1)
+    fig, axis = style.figure(4.1, width=6.9)
     most = 1.06 * max(printed.width.max(), printed.height.max())
     aspects = [] if pictures is None else (pictures.width / pictures.height).round(3).unique()
-    for aspect in aspects:
+    for k, aspect in enumerate(aspects):
         reach = min(most, most * aspect)
-        axis.plot((0, reach), (0, reach / aspect), color=GRID, lw=0.8, zorder=0)
+        axis.plot((0, reach), (0, reach / aspect), "--", color=NEUTRAL, lw=0.6, zorder=0,
+                  label="" if k else "aspects of the pool")
     side = np.linspace(1500, most, 200)
     for size, style_ in ((4096**2, "-"), (text_sizes[0][0] * text_sizes[0][1], ":")):
         axis.plot(side, size / side, color=MUTED, lw=0.8, ls=style_, label=f"{size / 1e6:.1f} MP")
@@ -45,7 +46,8 @@ def scale_model(frame):
         "here, H × W": [f"{h} × {w}" for h, w in sizes],
         "aspect": frame.aspect.round(3), "aspect here": frame.small_aspect.round(3),
         "moved": [f"{moved:+.1f} %" for moved in frame.moved],
-        "same as": ["" if first == at else f"row {first}" for at, first in enumerate(firsts)]})
+        "same as": ["" if first == at else f"{frame.height.iloc[first]} × {frame.width.iloc[first]}"
+                    for at, first in enumerate(firsts)]})
 
 
 def pool(frame):
@@ -58,4 +60,4 @@ def pool(frame):
 
 
 def _percent(share):
-    return DASH if pd.isna(share) else f"{share:.0%}"
+    return DASH if pd.isna(share) else f"{100 * share:.0f} %"

@@ -137,6 +137,7 @@ def _labels(axis, points):
         here = heights[fastest == left].sort_values()
         lines = LINE * np.arange(len(here))
         apart = isotonic_regression(here - lines).x + lines if len(here) else here  # least moves that leave a line each
+        apart = np.minimum(apart, PANEL - LINE / 2 - lines[::-1])  # below the title
         for i, move in (apart - here).items():
             axis.annotate(SHORT.get(points.method[i], points.method[i]), (points.seconds[i], points.value[i]),
                           (-6 if left else 6, move), textcoords="offset points", fontsize=6.5,
@@ -172,7 +173,7 @@ def _matrix(axis, values, called, title):
     for i, j in np.ndindex(found.shape):
         if i != j and np.isfinite(found[i, j]):
             axis.text(j, i, f"{found[i, j]:.2f}".replace("0.", ".").replace("-", "−"), ha="center", va="center",
-                      fontsize=6.5)
+                      fontsize=6.5, color="white" if abs(found[i, j]) > 0.7 else INK)
     names = [called.get(metric, _upwards(metric).removesuffix(" Score")) for metric in values]
     axis.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=7)
     axis.set_yticks(range(len(names)), names, fontsize=7)
@@ -201,8 +202,8 @@ def sub_dimensions(rows, scale="4K", caption="long"):
     for axis, key in zip(np.delete(axes, 4), keys, strict=True):
         pairs = printed[key].reindex(order), means[key].reindex(order)
         axis.hlines(places, *pairs, color=GRID, lw=2.5)
-        axis.scatter(pairs[0], places, s=20, fc="white", ec=MUTED, zorder=2)
-        axis.scatter(pairs[1], places, s=24, c=[METHOD_COLOURS[name] for name in order], zorder=3)
+        axis.scatter(pairs[0], places, s=20, fc="white", ec=MUTED, zorder=2, clip_on=False)
+        axis.scatter(pairs[1], places, s=24, c=[METHOD_COLOURS[name] for name in order], zorder=3, clip_on=False)
         axis.set_title(key.upper().replace("_GLOBAL", "-g").replace("_LOCAL", "-l"), fontsize=8)
         axis.set(xlim=(LEVELS[0] - 0.3, LEVELS[1] + 0.3), xticks=(1, 3, 5), ylim=(-0.6, len(order) - 0.4))
         axis.tick_params(labelsize=7)
@@ -223,7 +224,8 @@ def sensitivity(frame):
         turn = 1 if HEADS[metric][1] else -1
         for (damage, line), colour in zip(frame[frame.metric == metric].groupby("damage", sort=False), LINES,
                                           strict=False):
-            axis.plot([0, *line.severity], [0, *line.relative * turn], "o-", color=colour, ms=3.5, label=damage)
+            axis.plot([0, *line.severity], [0, *line.relative * turn], "o-", color=colour, ms=3.5,
+                      label=damage.partition(",")[0])
         axis.axhspan(-2, 2, color=GRID, alpha=0.6, lw=0)  # where 19 of 20 clean sets lie
         axis.set_title(_upwards(metric), fontsize=8.5)
         axis.set(xlabel="severity")

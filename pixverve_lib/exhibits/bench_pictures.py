@@ -184,7 +184,7 @@ def _metrics(axis, measured):
             axis.text(x, y, words, transform=axis.transAxes, ha="left" if x < 0.1 else "right", va="center", **look)
 
     write(0.97, "Eight metrics", fontsize=10, fontweight="bold")
-    write(0.925, f"{method}, {scale}, mean of all pictures", "published", "measured", fontsize=7, color=MUTED)
+    write(0.925, f"{method}, {scale}", "published", "measured", fontsize=7, color=MUTED)
     y = 0.87
     for i, metric in enumerate(HEADS):
         if i in (0, VISUAL):

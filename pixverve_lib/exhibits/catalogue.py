@@ -109,7 +109,7 @@ EXHIBITS = {
     "Does scale consistency help": Exhibit("A1_diffusion4k", "reconstruction:gain", "d4k_consistency", "measured"),
     "Diffusion-4K Fig. 5": Exhibit("A1_diffusion4k", "reconstruction:close_ups", "d4k_fig_05", "measured"),
     "Diffusion-4K Fig. 6": Exhibit("A1_diffusion4k", "reconstruction:close_ups", "d4k_fig_06", "measured"),
-    "Two readings of NMSE": Exhibit("A1_diffusion4k", "texture_metrics:nmse_readings", "d4k_nmse", "transcribed"),
+    "Two readings of NMSE": Exhibit("A1_diffusion4k", "texture_metrics:nmse_readings", "d4k_nmse", "measured"),
     "Parseval": Exhibit("A1_diffusion4k", "wavelets:parseval", "d4k_parseval", "measured"),
     "Diffusion-4K Tab. 9": Exhibit("A1_diffusion4k", "wavelets:diffusion4k_tab_9", "d4k_tab_09", "measured"),
     "Wavelet losses": Exhibit("A1_diffusion4k", "wavelets:learning", "d4k_learning", "measured"),

@@ -57,7 +57,8 @@ def detector_examples(examples, bounds, predictors):
             else:
                 direction, bound = bounds[found.column.iloc[0]]
                 limit = f"{'max' if direction == '<=' else 'min'} {bound:.3g}"
-                style.picture_axis(axis, _framed(found.thumb.iloc[0]), f"{found.score.iloc[0]:.3g} ({limit})", colour)
+                score = np.format_float_positional(found.score.iloc[0], 3, unique=False, fractional=False).rstrip(".")
+                style.picture_axis(axis, _framed(found.thumb.iloc[0]), f"{score} ({limit})", colour)
             if column == 0:
                 axis.set_ylabel(verdict, color=colour, fontweight="bold")
             if row == 1:
@@ -109,7 +110,7 @@ def attrition(waterfall, overlaps, raw):
     left.barh(rows, counts, color=[NEUTRAL] * (len(names) - 1) + [KEPT], height=0.62)
     left.barh(rows[1:], waterfall["dropped here"], left=waterfall.left, color=DROPPED, height=0.62, alpha=0.55)
     for y, count, gone in zip(rows, counts, [0, *waterfall["dropped here"]], strict=True):
-        left.text(count + gone + 0.012 * raw, y, f"{count}" + (f"  (-{gone})" if gone else ""), va="center", fontsize=8)
+        left.text(count + gone + 0.012 * raw, y, f"{count}" + (f"  (−{gone})" if gone else ""), va="center", fontsize=8)
     left.set(yticks=rows, yticklabels=names, xlim=(0, raw * 1.2), xlabel="pictures left", title="Attrition")
     left.grid(False, axis="y")
     left.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -118,8 +119,7 @@ def attrition(waterfall, overlaps, raw):
     for (i, j), value in np.ndenumerate(matrix):
         right.text(j, i, value, ha="center", va="center", fontsize=8)
     short = list(overlaps)
-    right.set(xticks=range(len(short)), yticks=range(len(short)), yticklabels=short,
-              title="Flagged by both (diagonal: by this one)")
+    right.set(yticks=range(len(short)), yticklabels=short, title="Pictures flagged by both")
     right.set_xticks(range(len(short)), short, rotation=35, ha="right")
     right.grid(False)
     return fig
@@ -128,9 +128,8 @@ def attrition(waterfall, overlaps, raw):
 def score_histograms(pool, bounds, predictors, spoiled):
     """One histogram a score with its threshold; what would be dropped lies in the tinted half.
 
-    pool: columns named in bounds; bounds: {column: ("<=" | ">=",
-                                                     value)}; predictors: names of the two aesthetic scores;
-    spoiled: bool a row, planted faults
+    pool: columns named in bounds; bounds: {column: ("<=" | ">=", value)}; predictors: names of the two aesthetic
+    scores; spoiled: bool a row, planted faults
     """
     if pool.empty:
         return _nothing()
@@ -148,13 +147,13 @@ def score_histograms(pool, bounds, predictors, spoiled):
         groups = [values[~spoiled], values[spoiled]]
         axis.hist(groups, bins, stacked=True, color=[NEUTRAL, DROPPED], label=["ordinary", "planted fault"])
         side = (bins[0], limit) if direction == ">=" else (limit, bins[-1])
-        axis.axvspan(*side, color=DROPPED, alpha=0.08, lw=0)
+        axis.axvspan(*side, color=DROPPED, alpha=0.08, lw=0, zorder=0)
         axis.axvline(limit, color=INK, lw=1.2, ls="--")
-        axis.set(title=_label(column, predictors), xlim=(bins[0], bins[-1]))
-        axis.annotate(f"{direction} {bound:.4g}", (limit, 1.0), xycoords=("data", "axes fraction"), fontsize=7.5,
-                      va="top",
-                      ha="left" if limit < bins.mean() else "right", xytext=(3 if limit < bins.mean() else -3, -2),
-                      textcoords="offset points")
+        axis.set(xlim=(bins[0], bins[-1]))
+        axis.set_title(_label(column, predictors), fontsize=8.5)
+        beside = ("left", 3) if limit < bins.mean() else ("right", -3)
+        axis.annotate(f"{'≤' if direction == '<=' else '≥'} {bound:.4g}", (limit, 1.0), (beside[1], -2), ha=beside[0],
+                      xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=7.5, va="top")
         axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axis.margins(y=0.2)
         if log:
@@ -173,8 +172,7 @@ def planted_faults(kept, lost, meant):
     """For each planted fault: how many, how many are no candidates, and what caught them.
 
     kept: rows of the raw pool, a bool a detector, `candidate`, and `kind` ("good" or a fault); lost: columns kind,
-    step;
-    meant: {fault: the step that should find it}
+    step; meant: {fault: the step that should find it}
     """
     detectors, rows = [column for column in kept if column not in ("candidate", "kind")], []
     for kind in sorted({*kept.kind, *lost.kind}, key=lambda k: (k == "good", k)):
@@ -192,13 +190,13 @@ def deduplication_cost(measured):
     fig, axis = style.figure(2.9, width=5.4)
     for (method, rows), colour in zip(measured.groupby("method", sort=False), (KEPT, DROPPED), strict=False):
         axis.loglog(rows.hashes, rows.seconds, "o-", color=colour, label=method, ms=4)
-        axis.annotate(f"{rows.seconds.iloc[-1]:.2g} s", (rows.hashes.iloc[-1], rows.seconds.iloc[-1]), xytext=(5, 0),
-                      textcoords="offset points", va="center", fontsize=8, color=colour)
+        axis.annotate(f"{rows.seconds.iloc[-1]:.2g} s", (rows.hashes.iloc[-1], rows.seconds.iloc[-1]), xytext=(6, -2),
+                      textcoords="offset points", va="top", fontsize=8, color=colour)
     most = measured.hashes.max()
     slow = measured[measured.method != measured.method.iloc[0]].iloc[-1]
     far = np.array([slow.hashes, most])
     axis.loglog(far, slow.seconds * (far / slow.hashes) ** 2, "--", color=DROPPED, lw=1, label="extrapolated, slope 2")
-    axis.set(xlabel="hashes of 64 bits", ylabel="seconds, one core", title="All pairs within 6 bits")
+    axis.set(xlabel="hashes of 64 bits", ylabel="seconds, one core", title="Finding all pairs within 6 bits")
     axis.set_xlim(right=most * 2.2)
     axis.legend()
     return fig

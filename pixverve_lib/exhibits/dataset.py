@@ -76,8 +76,9 @@ def distributions(scenarios, aspects, lengths, scores, words, predictors):
 def _upper(axes, scenarios, aspects, lengths):
     left, centre, right = axes
     _bars(left, scenarios.scenario, scenarios.pictures, f"(a) scenarios, {scenarios.pictures.sum()} pictures", NEUTRAL)
+    left.set(xlabel="pictures")
     centre.bar(aspects.aspect, aspects.pictures, color=NEUTRAL)
-    centre.set(title="(b) aspect ratio, nearest", ylabel="pictures")
+    centre.set(title="(b) nearest aspect ratio", xlabel="width : height", ylabel="pictures")
     centre.tick_params(axis="x", rotation=45, labelsize=7.5)
     centre.grid(False, axis="x")
     centre.yaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -86,7 +87,7 @@ def _upper(axes, scenarios, aspects, lengths):
         here = lengths[lengths.caption == kind].words
         right.hist(here, bins, color=colour, alpha=0.85,
                    label=f"{kind}: {here.mean():.1f} on average" if len(here) else f"{kind}: none")
-    right.set(title="(c) caption length", xlabel="words")
+    right.set(title="(c) caption length", xlabel="words", ylabel="captions")
     right.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     right.margins(y=0.3)
     right.legend(loc="upper right", fontsize=7)
@@ -110,7 +111,9 @@ def _scores(part, scores, predictors):
     if scores.empty:
         part.text(0.5, 0.5, "not measured on this pool", ha="center", va="center", fontsize=9, color=MUTED)
         return
-    for axis, (name, label) in zip(part.subplots(1, len(SCORES)), SCORES.items(), strict=True):
+    axes = part.subplots(1, len(SCORES))
+    axes[0].set_ylabel("pictures", fontsize=8)
+    for axis, (name, label) in zip(axes, SCORES.items(), strict=True):
         values = scores[scores.score == name].value.to_numpy(float)
         values = np.log10(np.maximum(values, 1e-2)) if name == "sharpness" else values
         axis.hist(values, 12 if np.ptp(values) > 1e-9 else 1, color=NEUTRAL) if len(values) else None
@@ -121,7 +124,7 @@ def _scores(part, scores, predictors):
 
 
 def _words(part, words, pictures):
-    part.suptitle(f"(e) words in captions, of how many pictures (without words in more than {COMMON:.0%} of them)",
+    part.suptitle(f"(e) words in captions (without those that more than {100 * COMMON:.0f} % of the pictures have)",
                   fontsize=9, fontweight="bold")
     shown, axes = words[words.pictures <= COMMON * pictures].head(WORDS), part.subplots(1, 3)
     each = max(1, -(-len(shown) // 3))
@@ -129,6 +132,7 @@ def _words(part, words, pictures):
         here = shown.iloc[k * each:(k + 1) * each]
         axis.set_visible(len(here) > 0)
         _bars(axis, here.word, here.pictures, "", KEPT)
+        axis.set_xlabel("pictures", fontsize=8)
         axis.set_xlim(0, max(1, shown.pictures.max()) * 1.18 if len(shown) else 1)
 
 
@@ -147,7 +151,7 @@ def spectrum(pictures, mean, fitted, between):
     if np.isfinite(exponent):
         x = np.array(between)
         axis.loglog(x, factor * x**exponent, "--", color=DROPPED, lw=1.4,
-                    label=f"fit: slope {exponent:.2f}, R² {r2:.3f}")
+                    label=f"fit: slope {exponent:.2f}, R² {r2:.4f}".replace("-", "−"))
         guide = factor * x[0] ** exponent * (x / x[0]) ** -2.0
         axis.loglog(x, guide, ":", color=INK, lw=1.1, label="slope −2, of natural pictures")
     axis.axvspan(*between, color=MUTED, alpha=0.06, lw=0)

@@ -82,27 +82,13 @@ def start(measured: pd.DataFrame) -> pd.DataFrame:
     return shown.assign(**{name: measured[name].map("{:.1e}".format) for name in ("weight", "output")})
 
 
-def energy(components: pd.DataFrame) -> pd.DataFrame:
-    """Of `spectra` as a table: kind of layer, layers, components, smallest value relative to the largest, and the mean
-    share of the energy that each part holds.
-    """
-    ends = components["layer"].str.replace(r"^(\w+?)_?transformer_blocks\.\d+\.", "", regex=True)
-    kinds = components.assign(kind=ends.str.replace(r"^transformer_blocks\.\d+\.", "", regex=True))
-    parts = kinds.groupby(["kind", "layer", "part"]).share.sum().unstack(fill_value=0.0)
-    table = parts.groupby("kind").mean().rename(columns="share of {}".format)
-    values = kinds.groupby(["kind", "layer"]).value
-    table.insert(0, "smallest / largest value", (values.min() / values.max()).groupby("kind").median())
-    table.insert(0, "layers", parts.groupby("kind").size())
-    return table.rename_axis(columns=None).reset_index().round(5)
-
-
 def _beside(measured, printed):
     """Printed rows in their order with the measured scores of the rows of the same name."""
     scores = printed.columns.drop("method_setting")
     theirs = printed.rename(columns={name: f"{VOTES.get(name, head(name))} published" for name in scores})
     ours = measured.drop(columns=["side", "seconds"], errors="ignore")
     ours = ours.rename(columns={name: f"{arrow(name)} measured" for name in ours.columns.drop("method")})
-    return theirs.rename(columns={"method_setting": "method"}).merge(ours, on="method", how="left").round(4)
+    return theirs.rename(columns={"method_setting": "method"}).merge(ours.round(4), on="method", how="left")
 
 
 def _pairs(source, frame):

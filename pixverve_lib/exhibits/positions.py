@@ -1,6 +1,7 @@
 """Exhibits of rotary positions (UltraFlux Supp. Sec. 3, Fig. 1, 2, 4): frames and arrays in, one exhibit out."""
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from pixverve_lib.kit import style
 from pixverve_lib.kit.style import ACCENT, DROPPED, KEPT, MUTED, NEUTRAL
@@ -25,10 +26,11 @@ def cycles(parts):
         shown = line[2].imshow(phases, aspect="auto", origin="lower", vmin=0, vmax=np.pi, cmap="magma")
         line[2].axvline((phases.shape[1] - 1) / 2, color="white", lw=1, ls="--")
         line[2].set(title="(c) |Δφ| up to 2L", xlabel="position, dashed: L", ylabel="band")
+        line[2].yaxis.set_major_locator(MaxNLocator(integer=True))
         line[2].grid(False)
         fig.colorbar(shown, ax=line[2], ticks=PI[0]).ax.set_yticklabels(PI[1])
     axes[0, 0].legend(loc="lower left", fontsize=7)
-    axes[0, 1].legend(loc="center right", fontsize=7)
+    axes[0, 1].legend(loc="center", fontsize=7)
     return fig
 
 
@@ -106,7 +108,9 @@ def regularity(measured):
     """Fig. 2's "more regular" in numbers.  measured: of rotary.regularity, perhaps of several bands (column band)"""
     grids = measured.height.astype(str) + " × " + measured.width.astype(str)
     table = measured.drop(columns=["height", "width"]).assign(grid=grids)
-    return table.set_index("grid").reset_index().round(3)
+    first = [name for name in ("band", "grid", "kind") if name in table]
+    table = table.set_index(first).reset_index().round(3)
+    return table.rename(columns={"direction": "direction, degrees", "spacing": "spacing, tokens"})
 
 
 def effect(measured, score="pos"):
@@ -126,7 +130,7 @@ def effect(measured, score="pos"):
     axis.set_xticks(range(len(sizes)), [f"{height} × {width}" for height, width in sizes])
     axis.set(xlabel="height × width of the picture, px", ylabel=score, ylim=(0, 1.02))
     axis.grid(axis="x", visible=False)
-    fig.legend(loc="outside upper center", ncols=min(4, len(kinds)))
+    fig.legend(loc="outside upper center", ncols=len(kinds), fontsize=7.5, columnspacing=1.2)
     return fig
 
 

@@ -2,6 +2,7 @@
 import pandas as pd
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
+from pixverve_lib.exhibits.related import readable
 from pixverve_lib.kit import style
 from pixverve_lib.kit.style import ACCENT, INK, KEPT, MUTED, NEUTRAL
 
@@ -15,7 +16,7 @@ def table(measured, published, side, printed_side):
     measured: columns model, side, seed and SCORES; published: published.table of it; side, printed_side: pixels of
     the measured and of the printed rows. No differences: the models are others, and nano-rFID is another distance.
     """
-    above = published.rename(columns=PRINTED).assign(source=f"published, {printed_side} px", seeds="–")
+    above = published.map(readable).rename(columns=PRINTED).assign(source=f"published, {printed_side} px", seeds="–")
     here = measured[measured.side == side]
     rows = [{"model": model, "source": f"measured, {side} px", "seeds": str(len(those)),
              **{score: _spread(those[score]) for score in SCORES}}
@@ -46,7 +47,9 @@ def gain(measured, plain="F16-FT", consistent="F16-SC"):
             spread = max(ft.max() - ft.min(), sc.max() - sc.min()) if min(len(ft), len(sc)) > 1 else float("nan")
             better = sign * (sc.mean() - ft.mean())
             rows.append((side, score, ft.mean(), sc.mean(), better, spread, _verdict(better, spread)))
-    return pd.DataFrame(rows, columns=["side", "score", plain, consistent, "gain", "spread over seeds", "verdict"])
+    table = pd.DataFrame(rows, columns=["side", "score", plain, consistent, "gain", "spread over seeds", "verdict"])
+    numbers = [plain, consistent, "gain", "spread over seeds"]
+    return table.assign(**{name: table[name].map("{:.4g}".format).astype(float) for name in numbers})
 
 
 def _verdict(better, spread):
@@ -81,10 +84,10 @@ def fig_3(shapes):
     fig, axis = style.figure(3.4)
     places, largest = _places(shapes), shapes.height.max()
     for (_, stage), (x, y, row) in places.items():
-        tall = 0.25 + 0.75 * row.height / largest
+        tall = 0.36 + 0.64 * row.height / largest
         colour = {"features": NEUTRAL, "up-sampled": NEUTRAL, "latents": KEPT}.get(stage, MUTED)
         axis.add_patch(Rectangle((x - 0.28, y - tall / 2), 0.56, tall, fc=colour, ec=INK, alpha=0.55, lw=0.8))
-        axis.text(x, y, f"{row.channels}\n{row.height} x {row.width}", ha="center", va="center", fontsize=7.5)
+        axis.text(x, y, f"{row.channels}\n{row.height} × {row.width}", ha="center", va="center", fontsize=7.5)
         axis.text(x, y - 0.62, stage, ha="center", va="top", fontsize=8)
     for path, y in (("F = 8", 2.0), ("F = 16", 0.0)):
         stops = sorted(x for (each, _), (x, _, _) in places.items() if each == path)

@@ -64,10 +64,11 @@ def as_printed(published):
 
     published: of published.table
     """
-    return published.map(_readable).rename(columns=head)
+    return published.map(readable).rename(columns=head)
 
 
-def _readable(cell):
+def readable(cell):
+    """A printed cell with its mark in words: "0.547 (bold)" of "**0.547**"."""
     plain = unmarked(cell)
     return cell if plain == cell else f"{plain} ({'bold' if cell.startswith('**') else 'underlined'})"
 

@@ -8,7 +8,7 @@ from pixverve_lib.kit.style import ACCENT, DROPPED, KEPT, MUTED, NEUTRAL
 from pixverve_lib.paper import training
 
 METHODS = {"base": MUTED, "full": KEPT, "lora": ACCENT}
-LETTERS = 13  # of a row's label in an inch
+LETTERS, PROMPT = 13, 18  # in an inch: of a row's label, of a prompt
 SIDES = (MUTED, NEUTRAL, ACCENT, DROPPED)  # from the smallest to the largest
 
 
@@ -25,7 +25,7 @@ def sigmas(table):
             axis.plot(rows.step, rows.sigma, color=colour, label=f"{side} px")
         axis.set(title=title, xlabel="sampling step", ylim=(0, 1.03))
     axes[0].set_ylabel("noise level σ")
-    axes[1].annotate("4096 px and larger: all near 1", (0, 0.72), color=MUTED, fontsize=8)
+    axes[1].annotate("4096 px and larger:\nall near 1", (49, 0.97), color=DROPPED, fontsize=8, ha="right", va="top")
     axes[0].legend(title="side of the picture", title_fontsize=8)
     return fig
 
@@ -37,20 +37,18 @@ def grid(rows, prompts):
     """
     count = len(prompts)
     width = min(style.WIDTH, 2.2 * count)
-    fig, axes = style.figure(width / count * len(rows) + 0.5, width, len(rows), count, squeeze=False)
+    titles = [textwrap.wrap(prompt, int(PROMPT * width / count), break_on_hyphens=False) for prompt in prompts]
+    height = width / count * len(rows) + 0.25 + 0.11 * max(map(len, titles))
+    fig, axes = style.figure(height, width, len(rows), count, squeeze=False)
     for i, (label, pictures) in enumerate(rows.items()):
         for j, rgb in enumerate(pictures):
-            style.picture_axis(axes[i, j], rgb, _wrapped(prompts[j]) if i == 0 else "")
-            axes[i, j].title.set_fontsize(6)
+            style.picture_axis(axes[i, j], rgb, "\n".join(titles[j]) if i == 0 else "")
+            axes[i, j].title.set_fontsize(7)
         for axis in axes[i, len(pictures):]:
             axis.set_axis_off()
         lines = textwrap.wrap(label, int(LETTERS * width / count))
         axes[i, 0].set_ylabel("\n".join(lines), fontweight="bold", fontsize=8)
     return fig
-
-
-def _wrapped(prompt):
-    return prompt.replace(", ", ",\n")
 
 
 def curves(metrics, validation):
@@ -83,12 +81,17 @@ def scores(measured):
 
     measured: columns scale, method, score, value, low, high, pictures
     """
-    shown = measured.assign(shown=[f"{row.value:.3g} [{row.low:.3g}, {row.high:.3g}]" for row in measured.itertuples()])
+    found = measured[["value", "low", "high"]].map(_short)
+    shown = measured.assign(shown=found.value + " [" + found.low + ", " + found.high + "]")
     table = shown.pivot(index=["scale", "method", "pictures"], columns="score", values="shown").reset_index()
     order = {name: i for i, name in enumerate(dict.fromkeys(measured.scale + measured.method))}
     table = table.sort_values(by="method", key=lambda m: (table.scale + m).map(order))
     columns = ["scale", "method", *dict.fromkeys(measured.score), "pictures"]
     return table[columns].rename_axis(columns=None).reset_index(drop=True)
+
+
+def _short(value):
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
 
 
 def latency(measured, published):
@@ -97,7 +100,7 @@ def latency(measured, published):
     measured: columns scale, side, tokens, seconds; published: columns scale, seconds (Tab. A2)
     """
     fig, (left, right) = style.figure(3.0, columns=2)
-    left.loglog(measured.tokens, measured.seconds, "o", color=KEPT, label="measured")
+    left.loglog(measured.tokens, measured.seconds, "o", color=KEPT)
     first = measured[measured.scale == "4K"].iloc[0]
     tokens = np.geomspace(first.tokens, measured.tokens.max(), 50)
     for power, name, side in ((1, "linear", "top"), (2, "quadratic", "bottom")):
@@ -121,7 +124,7 @@ def latency(measured, published):
 
 PURPOSES = {  # of a plan -> what a reader sees
     "weights": "weights", "gradients": "gradients", "optimiser": "optimiser", "activations": "kept activations",
-    "attention": "one attention", "work on one block": "one block",
+    "attention": "work in one attention", "work on one block": "other work in one block",
 }
 SHADES = ("#20344f", "#3d6da2", "#7fb2d9", "#c7622e", "#e9a15b", "#f3d8a8")
 
@@ -129,7 +132,7 @@ SHADES = ("#20344f", "#3d6da2", "#7fb2d9", "#c7622e", "#e9a15b", "#f3d8a8")
 def memory(plans, card=training.PIXEL_CARD_GB):
     """Estimated GB of one card at the paper's size, by purpose.
 
-    plans: columns what, scale and one for each purpose, in GB; card: GB
+    plans: columns what, scale, fits and one for each purpose, in GB; card: GB
     """
     plans = plans.assign(weights=plans["weights"] + plans["weights in bfloat16"])
     fig, axis = style.figure(3.3)
@@ -137,13 +140,15 @@ def memory(plans, card=training.PIXEL_CARD_GB):
     for (purpose, name), colour in zip(PURPOSES.items(), SHADES, strict=True):
         axis.barh(ends, plans[purpose], left=left, color=colour, label=name, height=0.8)
         left += plans[purpose].to_numpy()
-    for end, total in zip(ends, left, strict=True):
-        axis.annotate(f"{total:.0f}", (total, end), (3, 0), textcoords="offset points", va="center", fontsize=8)
-    axis.axvline(card, color=MUTED, lw=1, ls="--")
-    axis.annotate(f"a card of {card} GB", (card, -0.6), (3, 0), textcoords="offset points", fontsize=8, color=MUTED)
+    axis.axvline(card, color=MUTED, lw=1, ls="--", zorder=0.5)
+    for end, total, fits in zip(ends, left, plans.fits, strict=True):
+        axis.annotate(f"{total:.0f}", (total, end), (3, 0), textcoords="offset points", va="center", fontsize=8,
+                      color=KEPT if fits else DROPPED, bbox={"fc": "white", "ec": "none", "pad": 0.8})
+    axis.annotate(f"a card of {card} GB, a tenth\nof it kept free; red: does not fit", (card, -0.5), (3, 0),
+                  textcoords="offset points", fontsize=7.5, color=MUTED)
     axis.set(yticks=ends, yticklabels=plans.what + ", " + plans.scale, xlabel="estimated GB, one picture at a time",
              ylim=(ends[-1] + 0.6, -1.0), xlim=(0, left.max() * 1.08))
-    axis.legend(ncols=2, loc="upper right", fontsize=8)
+    axis.legend(loc="upper right", fontsize=7.5)
     return fig
 
 
@@ -152,5 +157,7 @@ def cost(measured, published):
 
     measured: columns method, scale, epochs, device_hours; published: the same
     """
-    table = published.merge(measured, on=["method", "scale"], how="left", suffixes=(" published", " measured"))
-    return table.round({"epochs measured": 3, "device_hours measured": 4})
+    table = published.merge(measured, on=["method", "scale"], how="left", suffixes=(", published", ", measured"))
+    table = table.rename(columns={"device_hours, published": "H20 GPU hours, published",
+                                  "device_hours, measured": "device hours, measured"})
+    return table.round({"epochs, measured": 3, "device hours, measured": 4}).convert_dtypes()

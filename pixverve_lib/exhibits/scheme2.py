@@ -4,10 +4,11 @@ from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.patches import Patch, Rectangle
 
 from pixverve_lib.kit import style
-from pixverve_lib.kit.style import ACCENT, DROPPED, GRID, INK, KEPT, MUTED, NEUTRAL
+from pixverve_lib.kit.style import DROPPED, GRID, INK, KEPT, METHOD_COLOURS, MUTED, NEUTRAL
 
 SEEN = {"nothing": GRID, "close window": KEPT, "remote group": NEUTRAL, "both": INK}  # 0 to 3
-LINES = (MUTED, KEPT, ACCENT, DROPPED, NEUTRAL)  # of methods in their order, full attention first
+LINES = (MUTED, METHOD_COLOURS["FLUX.2-II"], "#123a75", "#8fbdf0")  # full attention; then windows, in blue
+MARKS = ("o", "s", "^", "D")
 
 
 def seen(schedules, query):
@@ -46,10 +47,10 @@ def growth(measured):
     measured: columns attention, tokens, operations, law, seconds (schemes/window_costs.py)
     """
     fig, (left, right) = style.figure(3.1, columns=2)
-    for (name, rows), colour in zip(measured.groupby("attention", sort=False), LINES, strict=False):
-        left.loglog(rows.tokens, rows.operations, "o-", color=colour, label=name, ms=4)
+    for (name, rows), colour, mark in zip(measured.groupby("attention", sort=False), LINES, MARKS, strict=False):
+        left.loglog(rows.tokens, rows.operations, f"{mark}-", color=colour, label=name, ms=4)
         left.loglog(rows.tokens, rows.law, ":", color=colour, lw=1.2)
-        right.loglog(rows.tokens, rows.seconds, "o-", color=colour, ms=4)
+        right.loglog(rows.tokens, rows.seconds, f"{mark}-", color=colour, ms=4)
     left.loglog([], [], ":", color=INK, lw=1.2, label="O(N²), O(2N²/ab)")
     left.set(xlabel="image tokens N", ylabel="operations of attention", title="By formula")
     left.legend()
@@ -70,9 +71,9 @@ def learning(measured, chance=None):
     measured: columns method, step, loss, pos, stray; chance: pos of pictures beside the prompts of others
     """
     fig, axes = style.figure(2.9, columns=len(SCORES))
-    for (name, rows), colour in zip(measured.groupby("method", sort=False), LINES, strict=False):
+    for (name, rows), colour, mark in zip(measured.groupby("method", sort=False), LINES, MARKS, strict=False):
         for axis, score in zip(axes, SCORES, strict=True):
-            axis.plot(rows.step, rows[score], "o-", color=colour, label=name, ms=3.5)
+            axis.plot(rows.step, rows[score], f"{mark}-", color=colour, label=name, ms=3.5)
     for axis, (score, title) in zip(axes, SCORES.items(), strict=True):
         axis.set_title(title, fontsize=9)
         axis.set(xlabel="step", ylabel=score, ylim=(None if score == "loss" else 0, None))
@@ -102,10 +103,11 @@ def full_size(formula, measured):
                                            "picture": "measured s a picture", "share": "measured share"})
         chosen = ["scale", "attention", *(name for name in seconds.columns if name.startswith("measured"))]
         table = table.merge(seconds[chosen], on=["scale", "attention"], how="left")
-    return table.round(3)
+    return table.round(3).convert_dtypes()
 
 
 def exactness(measured):
     """Facts that must hold, and how far each is from it.  measured: of window_checks.measure"""
     marks = measured.holds.map({True: "yes", False: "NO"})
-    return measured.assign(holds=marks, difference=measured.difference.map("{:.2g}".format))
+    shown = measured.assign(holds=marks)
+    return shown.assign(**{name: shown[name].map("{:.2g}".format) for name in ("difference", "allowed")})

@@ -3,10 +3,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from pixverve_lib.kit import style
-from pixverve_lib.kit.style import ACCENT, DROPPED, GRID, KEPT, MUTED, NEUTRAL
+from pixverve_lib.kit.style import ACCENT, GRID, INK, METHOD_COLOURS, MUTED, NEUTRAL
 from pixverve_lib.paper import training
 
-SCHEMES = {"Scheme I (LoRA)": ("I", KEPT), "Scheme II": ("II", NEUTRAL), "Scheme III": ("III", ACCENT)}
+OURS = METHOD_COLOURS["L2P-III"]
+SCHEMES = {"Scheme I (LoRA)": ("I", METHOD_COLOURS["FLUX.2-I (LoRA)"]),
+           "Scheme II": ("II", METHOD_COLOURS["FLUX.2-II"]), "Scheme III": ("III", OURS)}
 LINES = 16  # of a drawn grid, at most; not in paper: choice
 
 
@@ -24,7 +26,7 @@ def growth(predicted):
         axis.xaxis.set_minor_locator(NullLocator())
         places = {scale: _megapixels(scale) for scale in training.SIDES}
         axis.set_xticks(list(places.values()), [f"{scale}\n({size:.0f})" for scale, size in places.items()])
-    axes[0].set_title("Latency: 8 GPUs (I, II), 1 (III)")
+    axes[0].set_title("Latency: 8 GPUs (I, II), 1 GPU (III)")
     axes[1].set_title("GPU seconds")
     axes[0].plot([], [], "o", color=MUTED, ms=4, label="published (Tab. A2)")
     axes[0].plot([], [], "--", color=MUTED, lw=1.2, label="from FLOPs and bytes")
@@ -65,7 +67,7 @@ def _bars(axis, rows):
     axis.bar(places, rows.trunk, 0.55, color=NEUTRAL, label="trunk")
     axis.bar(places, rows["head"], 0.55, rows.trunk, color=ACCENT, label="head")
     if rows.published.notna().any():
-        axis.hlines(rows.published, [p - 0.33 for p in places], [p + 0.33 for p in places], color=DROPPED,
+        axis.hlines(rows.published, [p - 0.33 for p in places], [p + 0.33 for p in places], color=INK,
                     label="published (Tab. A2)")
     tops = rows[["published"]].assign(total=total).max(axis=1)
     for place, share, top in zip(places, rows["head"] / total, tops, strict=True):
@@ -78,20 +80,21 @@ def _bars(axis, rows):
 def trade_off(curves, reference):
     """Each score against the side of a token patch, at one picture size, with its interval.
 
-    curves: columns patch (pixels), score, value, low, high; reference: columns score, value of drawn scenes
+    curves: columns patch (pixels), score, value, low, high; reference: columns score, value of drawn scenes, dotted
     """
     scores, reached = dict.fromkeys(curves.score), reference.set_index("score").value
-    fig, axes = style.figure(2.6, columns=len(scores), squeeze=False)
+    fig, axes = style.figure(2.9, columns=len(scores), squeeze=False)
     for axis, score in zip(axes[0], scores, strict=True):
         rows = curves[curves.score == score].sort_values("patch")
-        axis.fill_between(rows.patch, rows.low, rows.high, color=ACCENT, alpha=0.18, lw=0)
-        axis.plot(rows.patch, rows.value, "o-", color=ACCENT, ms=4)
-        axis.axhline(reached[score], color=MUTED, lw=1, ls=":")
+        axis.fill_between(rows.patch, rows.low, rows.high, color=OURS, alpha=0.15, lw=0, label="90 % interval")
+        axis.plot(rows.patch, rows.value, "o-", color=OURS, ms=4, label="Scheme III")
+        axis.axhline(reached[score], color=INK, lw=1.2, ls=":", label="drawn scenes")
         axis.set(title=score, xscale="log", xlabel="token patch, pixels")
         axis.xaxis.set_major_locator(FixedLocator(sorted(set(rows.patch))))
         axis.xaxis.set_major_formatter("{x:.0f}")
         axis.xaxis.set_minor_locator(NullLocator())
         axis.margins(x=0.1, y=0.12)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return fig
 
 
@@ -100,9 +103,10 @@ def failing(metrics, pictures):
 
     metrics: columns step, loss; pictures: four  # H W 3 uint8
     """
-    fig, axes = style.figure(2.4, columns=1 + len(pictures), width_ratios=(1.7, *[1] * len(pictures)))
-    axes[0].plot(metrics.step, metrics.loss, color=ACCENT)
-    axes[0].set(xlabel="step", ylabel="training loss", title="The loss falls", yscale="log")
+    fig, axes = style.figure(2.1, columns=1 + len(pictures), width_ratios=(1.7, *[1] * len(pictures)))
+    axes[0].plot(metrics.step, metrics.loss, color=OURS)
+    axes[0].set(xlabel="step", ylabel="training loss", title="The loss falls")
+    _decades(axes[0])
     for axis, rgb in zip(axes[1:], pictures, strict=True):
         style.picture_axis(axis, rgb)
     axes[1].set_title("and these are its pictures", loc="left", fontsize=9, fontweight="bold")
@@ -118,15 +122,21 @@ def progressive(metrics):
     fig, axes = style.figure(2.7, columns=len(scales), squeeze=False)
     for axis, scale in zip(axes[0], scales, strict=True):
         rows = metrics[metrics.scale == scale]
-        for (name, line), colour in zip(rows.groupby("method", sort=False), (ACCENT, MUTED), strict=False):
+        for (name, line), colour in zip(rows.groupby("method", sort=False), (OURS, MUTED), strict=False):
             axis.plot(line.step, line.loss, color=colour, label=name)
-        axis.set(title=scale, xlabel="step", yscale="log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter("{x:.2g}")
-        axis.yaxis.set_minor_locator(NullLocator())
+        axis.set(title=scale, xlabel="step")
+        _decades(axis)
     axes[0, 0].set_ylabel("training loss")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig
+
+
+def _decades(axis):
+    """A logarithmic axis of losses with readable numbers."""
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter("{x:.2g}")
+    axis.yaxis.set_minor_locator(NullLocator())
 
 
 def patches(rows):
@@ -142,8 +152,8 @@ def patches(rows):
         for place in range(every * row.patch, row.side, every * row.patch):
             picture.plot([place, place], [0, row.side], color=GRID, lw=0.7)
             picture.plot([0, row.side], [place, place], color=GRID, lw=0.7)
-        picture.set_title(f"{row.label}\n{row.side} px, {grid} x {grid} tokens", fontsize=8.5)
-        _square(token, row.patch, rows.patch.max(), ACCENT)
+        picture.set_title(f"{row.label}\n{row.side} px, {grid} × {grid} tokens", fontsize=7.5)
+        _square(token, row.patch, rows.patch.max(), OURS)
         token.set_title(f"patch {row.patch} px\n{3 * row.patch**2:,} numbers", fontsize=8, fontweight="normal")
     return fig
 

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
 
 from pixverve_lib.exhibits.annotation import COLOURS, nothing, overlay
 from pixverve_lib.kit import style
@@ -52,7 +53,11 @@ class _Page:
         return fig
 
     def text(self, x, y, words, size=7.0, width=None, **options):
-        """Writes words at a place in inches.  Returns where the next line would begin."""
+        """Writes words at a place in inches.  Returns where the next line would begin.
+
+        Words come from models and files: a dollar sign in them is no formula, unless parse_math says so.
+        """
+        options = {"parse_math": False} | options
         bold = BOLD if options.get("fontweight") == "bold" else 1
         lines = wrapped(words, width / bold, size) if width else words.splitlines()
         step = 1.36 * size / 72
@@ -99,7 +104,7 @@ class _Page:
         names = list(names) if isinstance(names, list | tuple | np.ndarray) else []
         place = x
         for name in names[:12]:
-            width = 0.08 + len(name) * 0.053
+            width = TextPath((0, 0), name.replace("$", "S"), size=7).get_extents().width / 72 + 0.06
             if place + width > x + room:
                 place, y = x, y + 0.22
             self.made.append(_chip(place, y, name))
@@ -121,18 +126,18 @@ class _Page:
             return self.text(x, y, "scores: not measured", 7, color=MUTED)
         for name in SCORES:
             value, most = found.get(name), {"exposure": 1, "flatness": 1, "entropy": 8}.get(name)
-            self.text(x, y, {"aesthetics_l": "$S_L$", "aesthetics_a": "$S_A$"}.get(name, name), 7)
+            self.text(x, y, {"aesthetics_l": "$S_L$", "aesthetics_a": "$S_A$"}.get(name, name), 7, parse_math=True)
             self.text(x + 0.98, y, "–" if value is None else f"{value:.3g}", 7, ha="right")
             if most and value is not None and room > 1.3:
                 self.bar(x + 1.08, y + 0.03, room - 1.1, 0.07, GRID)
                 self.bar(x + 1.08, y + 0.03, (room - 1.1) * min(1, value / most), 0.07, KEPT)
             y += 0.145
-        return self.text(x, y, f"$S_L$, $S_A$ by {self.record['predictors']}", 5.5, color=MUTED)
+        return self.text(x, y, f"$S_L$, $S_A$ by {self.record['predictors']}", 5.5, color=MUTED, parse_math=True)
 
     def instances(self, view):
         if not view.found:
             return
-        self.heading(f"Instances: {min(SHOWN, len(view.found))} of {len(view.found)}, the most important first",
+        self.heading(f"Instances: {min(SHOWN, len(view.found))} of {len(view.found)}, by importance (bars: 0 to 1)",
                      self.maker("describe"))
         column = (WIDTH - 2 * MARGIN - GUTTER) / 2
         for first in range(0, min(SHOWN, len(view.found)), 2):
@@ -193,4 +198,5 @@ def _crop(axis, rgb):
 
 def _chip(x, y, name):
     box = {"boxstyle": "round,pad=0.25", "fc": "#eef6f2", "ec": KEPT, "lw": 0.6}
-    return lambda _, axis: axis.text(x + 0.06, y + 0.02, name, fontsize=7, va="top", color=KEPT, bbox=box)
+    return lambda _, axis: axis.text(x + 0.06, y + 0.02, name, fontsize=7, va="top", color=KEPT, bbox=box,
+                                  parse_math=False)

@@ -1,4 +1,6 @@
 """Exhibits of notebook 02: frames in, one figure or one table out."""
+import re
+
 import numpy as np
 import pandas as pd
 from matplotlib.collections import LineCollection
@@ -24,17 +26,17 @@ def tiers(pool, scales, target, smallest):
     for tier, colour in TIERS.items():
         here = pool.tier == tier
         axis.loglog(before[here], after[here], "o", color=colour, ms=5, alpha=0.8,
-                    label=f"{tier}: {here.sum()} pictures")
+                    label=f"{tier}: {here.sum()} picture{'s' * int(here.sum() != 1)}")
     axis.axhline(target / 1e6, color=DROPPED, lw=1, ls="--")
     axis.annotate("100 MP", (smallest / 1e6, target / 1e6), xytext=(2, 3), textcoords="offset points", color=DROPPED,
                   fontsize=8)
     ticks = [10, 25, 50, 100, 200, 400]
-    axis.set(xlabel="megapixels of the candidate", ylabel="megapixels afterwards", xticks=ticks[:4], yticks=ticks[3:],
-             xlim=(0.9 * smallest / 1e6, 150), ylim=(80, 500))
+    axis.set(xlabel="megapixels of the candidate", ylabel="megapixels afterwards",
+             xlim=(0.9 * smallest / 1e6, max(150, 1.1 * before.max())), ylim=(80, max(500, 1.1 * after.max())))
     axis.set_xticks(ticks[:4], [str(t) for t in ticks[:4]])
     axis.set_yticks(ticks[3:], [str(t) for t in ticks[3:]])
     axis.minorticks_off()
-    axis.legend(loc="upper right")
+    axis.legend(loc="upper left")  # the only corner that no tier reaches
     return fig
 
 
@@ -68,14 +70,14 @@ def seam_map(rgb, segments, limit, planted):
     heat.add_collection(drawn)
     fig.colorbar(drawn, ax=heat, shrink=0.85, extend="both", label="ratio")
     top, left, height, width = planted
-    heat.add_patch(Rectangle((left, top), width, height, fill=False, ec=NEUTRAL, lw=2.5, alpha=0.7))
-    heat.annotate("planted here", (left + width / 2, top), xytext=(0, 4), textcoords="offset points", ha="center",
-                  fontsize=8, color=NEUTRAL, fontweight="bold")
+    heat.add_patch(Rectangle((left, top), width, height, fill=False, ec=INK, lw=0.8))
+    heat.annotate("planted here", (left + width / 2, top), xytext=(0, 7), textcoords="offset points", ha="center",
+                  fontsize=8, color=INK, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})
     return fig
 
 
 def seam_roc(rates, curves, limit):
-    """What the seam inspection finds.  Left: share found at the paper's limit; right: every limit, three faint defects.
+    """What the seam inspection finds.  Left: at the paper's limit; right: at every limit, the faintest dashed.
 
     rates: columns kind, severity, unit, detected, clean (false positives at the limit); curves: columns kind, severity,
     label, false_positives, detected
@@ -85,14 +87,15 @@ def seam_roc(rates, curves, limit):
         left.plot(rows.severity, rows.detected, "o-", color=KINDS[kind], ms=4,
                   label=f"{kind} ({rows.unit.iloc[0]})")
     left.set(xscale="log", xlabel="size of the planted defect", ylabel="share found", ylim=(-0.04, 1.04),
-             title=f"At the limit of {limit}")
+             title=f"At limit {limit}: {100 * rates.clean.iloc[0]:.0f} % false alarms")
     ticks = sorted(set(rates.severity))
     left.set_xticks(ticks, [f"{t:g}" for t in ticks])
     left.minorticks_off()
     left.legend(loc="center right")
     for label, rows in curves.groupby("label", sort=False):
-        right.plot(rows.false_positives, rows.detected, "-", color=KINDS[rows.kind.iloc[0]], label=label,
-                   alpha=0.5 + 0.5 * (rows.severity.iloc[0] == rows.severity.max()), drawstyle="steps-post")
+        faint = rows.severity.iloc[0] < curves.severity.max()
+        right.plot(rows.false_positives, rows.detected, "--" if faint else "-", color=KINDS[rows.kind.iloc[0]],
+                   label=re.sub(r"\b1 levels", "1 level", label), drawstyle="steps-post")
     right.plot([0, 1], [0, 1], ":", color=MUTED, lw=1)
     right.set(xlabel="clean pictures rejected", ylabel="defects found", xlim=(-0.02, 1), ylim=(-0.04, 1.04),
               title="Every limit")
@@ -114,7 +117,8 @@ def regions(rgb, boxes, patches):
     for i, (box, patch) in enumerate(zip(boxes.itertuples(), patches, strict=True)):
         colour = ACCENT if box.why == "texture" else NEUTRAL
         whole.add_patch(Rectangle((box.left, box.top), box.side, box.side, fill=False, ec=colour, lw=1.6))
-        whole.text(box.left + box.side, box.top, f" {i + 1}", fontsize=7, color=colour, va="top", fontweight="bold")
+        whole.text(box.left, box.top, f"{i + 1}", fontsize=6, color="white", va="top", fontweight="bold",
+                   bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8})
         axis = fig.add_subplot(grid[i // columns, 1 + i % columns])
         style.picture_axis(axis, patch, f"{i + 1} {box.why}", colour)
     return fig
@@ -149,7 +153,7 @@ def upscaler_table(measured):
     """
     scores = [column for column in measured if column not in ("upscaler", "picture")]
     found = measured.groupby("upscaler", sort=False)[scores].agg(["mean", "std"])
-    table = found.apply(lambda row: [f"{row[s, 'mean']:.3g} ± {row[s, 'std']:.2g}" for s in scores], axis=1,
+    table = found.apply(lambda row: [f"{row[s, 'mean']:#.3g} ± {row[s, 'std']:#.2g}" for s in scores], axis=1,
                         result_type="expand")
     return table.set_axis(scores, axis=1).reset_index().assign(pictures=measured.picture.nunique())
 
@@ -172,7 +176,7 @@ def final_filters(decided, failed):
     decided: columns scale, seam, consistency, kept; failed: number of pictures that could not be made or read
     """
     synthetic = decided[decided.scale > 1]
-    rows = [("super-resolution", len(synthetic) + failed, failed, "could not be made or read")]
+    rows = [("super-resolution", len(synthetic) + failed, failed, "here: could not be made or read")]
     for name, column in (("patch seam continuity", "seam"), ("post-SR consistency", "consistency")):
         rows.append((name, len(synthetic), int((synthetic[column] == "rejected").sum()), "here"))
     rows += [("region-level artifacts", int(synthetic.kept.sum()), None, "judged in notebook 03"),

@@ -59,8 +59,8 @@ def figure_4(examples):
             for place, name, short, richer in (
                     (0.26, "GLCM Score", "GLCM ↑", row["GLCM Score"] > best["GLCM Score"]),
                     (0.76, "Compression Ratio", "CR ↓", row["Compression Ratio"] < best["Compression Ratio"])):
-                axis.text(place, -0.04, f"{short} {row[name]:.3g}", transform=axis.transAxes, fontsize=7.5, va="top",
-                          ha="center", color=DROPPED if richer else INK)
+                axis.text(place, -0.04, f"{short} {row[name]:#.3g}".rstrip("."), transform=axis.transAxes, fontsize=7.5,
+                          va="top", ha="center", color=DROPPED if richer else INK)
         line[0].set_ylabel(best["layout"], fontsize=8)
     return fig
 
@@ -69,8 +69,9 @@ def fooled(frame):
     """How often, and by how much, damage makes a patch richer to each index.  frame: of patch_ratings.fooled"""
     table = frame[["damage", "severity", "patches"]].copy()
     for name, arrow in (("GLCM Score", "↑"), ("Compression Ratio", "↓")):
-        table[f"{name} {arrow}: richer in"] = [f"{share:.0%}" for share in frame[f"{name} richer"]]
-        table[f"{name} {arrow}: median change"] = [f"{change:+.0f} %" for change in frame[f"{name} change"]]
+        table[f"{name} {arrow}: richer in"] = [f"{100 * share:.0f} %" for share in frame[f"{name} richer"]]
+        changes = [f"{change:+.0f} %" for change in frame[f"{name} change"]]
+        table[f"{name} {arrow}: median change"] = ["0 %" if change == "-0 %" else change for change in changes]
     return table
 
 
@@ -93,8 +94,8 @@ def evaluation_sets(frame):
                                    related.D4K_EVAL_4K_SIDE: related.D4K_EVAL_4K_PICTURES})
     return pd.DataFrame({
         "shorter side above": [f"{side} px" for side in frame.short_side],
-        "published": counts, "published share": [f"{n / related.D4K_LAION_PICTURES:.4%}" for n in counts],
-        "measured": frame.pictures, "measured share": [_text(share, "{:.4%}") for share in frame.share]})
+        "published": counts, "published share": [f"{100 * n / related.D4K_LAION_PICTURES:.4f} %" for n in counts],
+        "measured": frame.pictures, "measured share": [_text(100 * share, "{:.4f} %") for share in frame.share]})
 
 
 def nmse_readings(measured=None):
@@ -126,8 +127,8 @@ def table_10(frame, generator):
             rows.append((f"{model}, published", name, f"{bad:.2f}", f"{good:.2f}", f"{good - bad:+.2f}"))
     for score, lines in frame.groupby("score", sort=False):
         lines = lines.set_index("captions")
-        cells = [f"{digits(line.value)} ±{(line.high - line.low) / 2:.2g}" for line in
-                 (lines.loc["poor"], lines.loc["full"])]
+        halves = ((lines.high - lines.low) / 2).map(lambda half: f"{half:.2g}" if half < 100 else f"{half:.0f}")
+        cells = [f"{digits(lines.value[captions])} ± {halves[captions]}" for captions in ("poor", "full")]
         gain = lines.value["full"] - lines.value["poor"]
         rows.append((f"{generator}, measured", score, *cells, f"{gain:+.3g}"))
     return pd.DataFrame(rows, columns=["generator", "score", "web or poor captions", "full captions", "gain"])
@@ -165,4 +166,5 @@ def preferences(rates, judge):
 def _label(axis, start, shares, colour):
     for at, (left, share) in enumerate(zip(start, shares, strict=True)):
         if share >= 0.09:
-            axis.text(left + share / 2, at - 0.17, f"{share:.0%}", ha="center", va="center", fontsize=6.5, color=colour)
+            axis.text(left + share / 2, at - 0.17, f"{100 * share:.0f} %", ha="center", va="center", fontsize=6.5,
+                      color=colour)

@@ -25,7 +25,7 @@ def teacher_bounds(measured):
                       label="simulated, ± 2 standard errors")
         axis.set_title(_wrapped(name), fontsize=8)
         axis.set(xlabel="share of synthetic data p", yscale="log")
-    axes[0][0].set_ylabel("squared distance to the optimum")
+    axes[0][0].set_ylabel("squared distance\nto the optimum")
     handles, labels = axes[0][0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=3)
     return fig

@@ -112,13 +112,15 @@ def _beside(printed, key, scores, rows):
 def interactions(printed, scores, values):
     """The 2 x 2 as effects: score data model sum together interaction, of the published and of the measured arms.
 
-    data, model: change from A to B, from A to C; together: from A to D; interaction: together - sum.
+    score: with the arrow of its better direction; data, model: change from A to B, from A to C; together: from A to D;
+    interaction: together - sum.
     printed: of UltraFlux Supp. Tab. 1; scores: of arms A to D; values: {column of scores or of printed: its source}
     """
     out = []
     tables = {"published": printed.set_index("variant"), "measured": scores.groupby("arm").mean(numeric_only=True)}
     for value, source in values.items():
         a, b, c, d = (tables[source].loc[arm, value] for arm in "ABCD")
-        out.append({"score": value, "source": source, "data": b - a, "model": c - a, "sum": b + c - 2 * a,
+        name = head(value) if source == "published" else arrow(value)
+        out.append({"score": name, "source": source, "data": b - a, "model": c - a, "sum": b + c - 2 * a,
                     "together": d - a, "interaction": d - b - c + a})
     return pd.DataFrame(out).round(4)

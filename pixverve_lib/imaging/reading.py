@@ -30,6 +30,8 @@ from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS = 2**30  # not in paper: OpenCV's own bound, and 5x the average of Tab. 2 (13031 x 15348)
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "JPEG2000", "GIF", "BMP", "PPM")  # JPEG brings MPO with it
+# Names under which a folder is searched for pictures; what a file really is, its own first bytes say.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".gif", ".bmp", ".ppm")
 MODES = {"1", "L", "P", "LA", "PA", "La", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "I;16", "I;16B"}
 TIFF_BITS, TIFF_PLANES = 258, 284  # tag numbers of TIFF 6.0
 ORIENTATION = 0x0112  # EXIF

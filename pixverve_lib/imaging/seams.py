@@ -43,9 +43,9 @@ def seam_ratios(picture: np.ndarray, stride: int, along: tuple[int, ...] = ALONG
     return Ratios(rows[:, 0], columns[:, 0])
 
 
-def seam_map(picture: np.ndarray, stride: int, along: tuple[int, ...] = ALONG) -> Ratios:
+def seam_map(picture: np.ndarray, stride: int) -> Ratios:
     """Ratios of segments of `stride` pixels, which are the sides of tiles; the last one of a seam may be shorter."""
-    return read_ratios(_reader(picture), *picture.shape[:2], stride, stride, along)
+    return read_ratios(_reader(picture), *picture.shape[:2], stride, stride)
 
 
 def read_ratios(

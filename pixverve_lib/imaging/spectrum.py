@@ -18,7 +18,7 @@ ROWS = 32  # transformed at a time; they stay in the cache
 COLUMNS = 64  # the same
 
 
-def raps(gray: np.ndarray, bins=256, *, hann: bool = False, workers: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def raps(gray: np.ndarray, bins=256, *, hann: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """(frequency, power) of each ring: its middle in cycles a pixel, and the mean power of the frequencies in it.
 
     gray: H W, uint8 or float; bins: the number of equal rings from 0 to 0.5 or, as in np.histogram, their edges;
@@ -26,14 +26,12 @@ def raps(gray: np.ndarray, bins=256, *, hann: bool = False, workers: int = 1) ->
     Power is in squared units of gray, NaN where a ring of a small picture is empty.
     """
     edges = np.linspace(0, 0.5, bins + 1) if np.ndim(bins) == 0 else np.asarray(bins, np.float64)
-    energy, count = ring_energies(gray, edges, hann=hann, workers=workers)
+    energy, count = ring_energies(gray, edges, hann=hann)
     power = np.divide(energy, count, out=np.full(len(energy), np.nan), where=count > 0)
     return (edges[:-1] + edges[1:]) / 2, power
 
 
-def ring_energies(
-    gray: np.ndarray, edges: np.ndarray, *, hann: bool = False, workers: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
+def ring_energies(gray: np.ndarray, edges: np.ndarray, *, hann: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """(energy, count) of the rings edges[i] <= frequency < edges[i + 1]: summed power, and how many frequencies.
 
     Edges rise; the corners of the spectrum reach up to sqrt(0.5), so that edges (0, 0.71) hold everything.
@@ -42,11 +40,11 @@ def ring_energies(
         raise ValueError(f"a spectrum is of a gray picture, H W, not of shape {gray.shape}")
     height, width = gray.shape
     energy, count = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1, np.int64)
-    half = _transformed_rows(gray, hann, workers)
+    half = _transformed_rows(gray, hann)
     for left in range(0, half.shape[1], COLUMNS):
         # A complex64 is copied like any 8 bytes; cv2.transpose is several times as fast as NumPy's copy.
         columns = cv2.transpose(half[:, left : left + COLUMNS].view(np.float64)).reshape(-1, height)
-        columns = scipy.fft.fft(columns.view(np.complex64), axis=1, overwrite_x=True, workers=workers)
+        columns = scipy.fft.fft(columns.view(np.complex64), axis=1, overwrite_x=True)
         _add_to_rings(columns, left, width, np.asarray(edges, np.float64), energy, count)
     return energy / (height * width), count
 
@@ -69,7 +67,7 @@ def log_spectral_distance(power: np.ndarray, other: np.ndarray) -> float:
     return float(np.sqrt(np.mean(decibels**2)))
 
 
-def _transformed_rows(gray: np.ndarray, hann: bool, workers: int) -> np.ndarray:  # H W//2+1 complex64
+def _transformed_rows(gray: np.ndarray, hann: bool) -> np.ndarray:  # H W//2+1 complex64
     height, width = gray.shape
     mean = np.float32(gray.mean(dtype=np.float64))
     down, across = _window(height, hann), _window(width, hann)
@@ -78,7 +76,7 @@ def _transformed_rows(gray: np.ndarray, hann: bool, workers: int) -> np.ndarray:
         block = gray[top : top + ROWS].astype(np.float32) - mean
         if hann:
             block *= down[top : top + ROWS, None] * across
-        half[top : top + ROWS] = scipy.fft.rfft(block, axis=1, overwrite_x=True, workers=workers)
+        half[top : top + ROWS] = scipy.fft.rfft(block, axis=1, overwrite_x=True)
     return half
 
 

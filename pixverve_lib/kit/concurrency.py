@@ -75,6 +75,8 @@ def run(waits: Mapping[str, set[str]], command: Callable[[str], list[str] | None
 
 def end_with(parent: int) -> None:
     """Interrupt this process, as Ctrl-C does, when `parent` is no longer its parent: nobody waits for it any more."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with `&` is born deaf to it
+
     def watch():
         while os.getppid() == parent:
             time.sleep(1)

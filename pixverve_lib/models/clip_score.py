@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
-from torchvision.transforms.functional import normalize
-from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel
 
 from pixverve_lib.models.aesthetics import WeightsMissing, first_line
 from pixverve_lib.models.shrinking import shrunk
@@ -30,9 +28,9 @@ class Agreement(NamedTuple):
 class ClipScore:
     """A loaded CLIP: model, tokenizer, and the settings of its image processor; call it with (rgb, text)."""
 
-    model: CLIPModel
+    model: object
     tokenizer: object
-    prepare: CLIPImageProcessor
+    prepare: object
 
     @torch.inference_mode()
     def __call__(self, rgb, text):
@@ -52,7 +50,8 @@ class ClipScore:
         height, width = (self.prepare.crop_size[key] for key in ("height", "width"))
         top, left = ((size - part) // 2 for size, part in zip(small.shape[1:], (height, width), strict=True))
         middle = small[:, top:top + height, left:left + width]  # torchvision's center_crop rounds, the processor cuts
-        return normalize(middle / 255, self.prepare.image_mean, self.prepare.image_std)[None]
+        mean, std = (torch.tensor(each)[:, None, None] for each in (self.prepare.image_mean, self.prepare.image_std))
+        return ((middle / 255 - mean) / std)[None]
 
 
 def agreement(image, words):
@@ -65,6 +64,8 @@ def load(name=NAME, offline=False):
 
     Raises WeightsMissing.
     """
+    from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel  # here: 3 s, and mostly for nothing
+
     try:
         parts = [kind.from_pretrained(name, local_files_only=offline)
                  for kind in (CLIPModel, AutoTokenizer, CLIPImageProcessor)]

@@ -61,20 +61,18 @@ class _Compliance(Form):
     sra: Ten = Field(alias="SRA")
 
 
-def from_environment(
-    cache_folder: str | os.PathLike, notify: Callable[[str], None] = print, repeat: int = 0
-) -> Judge | None:
+def from_environment(cache_folder: str | os.PathLike, repeat: int = 0) -> Judge | None:
     """The judge of PIXVERVE_JUDGE_{URL,MODEL,KEY}, else the model of PIXVERVE_CHAT_*; None if neither has a URL.
 
     The judge's model is MODEL where it is not set; a key is needed only where the service wants one. cache_folder keeps
-    every raw reply; `notify` gets a line for each damaged file in it; repeat: see `judge`. Raises EndpointError for a
-    key that is none, a chat URL without a model, or when PIXVERVE_PROMPTS is no folder with prompts.
+    every raw reply; repeat: see `judge`. Raises EndpointError for a key that is none, a chat URL without a model, or
+    when PIXVERVE_PROMPTS is no folder with prompts.
     """
     kind = next((kind for kind in ("JUDGE", "CHAT") if os.environ.get(f"PIXVERVE_{kind}_URL", "").strip()), None)
     if kind is None:
         return None
     (service,) = services(kind, key="none", model=MODEL if kind == "JUDGE" else "")
-    model = Multimodal(service, Replies(cache_folder, notify), AT_ONCE, PATIENCE)
+    model = Multimodal(service, Replies(cache_folder), AT_ONCE, PATIENCE)
     return judge(model, os.environ.get("PIXVERVE_PROMPTS", ""), repeat)
 
 

@@ -7,7 +7,7 @@ files of the same names replace them.
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -79,16 +79,16 @@ class _Verdict(Form):
     reasons: list[English]
 
 
-def from_environment(cache_folder: str | os.PathLike, notify: Callable[[str], None] = print) -> Roles | None:
+def from_environment(cache_folder: str | os.PathLike) -> Roles | None:
     """Roles by the model of PIXVERVE_CHAT_{URL,MODEL} (and _KEY, where the service wants one); None if neither is set.
 
-    cache_folder keeps every reply; `notify` gets a line for each damaged file in it. Raises EndpointError when only one
+    cache_folder keeps every reply. Raises EndpointError when only one
     of the two is set, or PIXVERVE_PROMPTS is no folder with prompts.
     """
     if not (os.environ.get("PIXVERVE_CHAT_URL", "").strip() or os.environ.get("PIXVERVE_CHAT_MODEL", "").strip()):
         return None
     (chat,) = services("CHAT", key="none")
-    return roles(Multimodal(chat, Replies(cache_folder, notify)), os.environ.get("PIXVERVE_PROMPTS", ""))
+    return roles(Multimodal(chat, Replies(cache_folder)), os.environ.get("PIXVERVE_PROMPTS", ""))
 
 
 def roles(model: Multimodal, prompts_folder: str = "") -> Roles:

@@ -7,7 +7,6 @@ The tokenizer and the image processor are transformers' own.
 from dataclasses import dataclass
 
 import torch
-from transformers import AutoConfig, AutoImageProcessor, AutoModelForCausalLM, AutoTokenizer
 
 from pixverve_lib.models.aesthetics import WeightsMissing, first_line
 from pixverve_lib.models.clip_score import Agreement, agreement
@@ -54,6 +53,8 @@ def load(name=NAME, offline=False):
 
     offline: only from this machine's cache. Raises WeightsMissing with one line that says what to get or to ask for.
     """
+    from transformers import AutoConfig, AutoImageProcessor, AutoModelForCausalLM, AutoTokenizer  # here: 3 s
+
     name, trust = name.removeprefix(TRUST), name.startswith(TRUST)
     options = {"local_files_only": offline, "trust_remote_code": trust}
     try:

@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from open_clip.model import CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
@@ -29,6 +28,8 @@ class NanoClip(nn.Module):
     """
 
     def __init__(self, config):
+        from open_clip.model import CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP  # seconds, for who builds one only
+
         super().__init__()
         self.config = config
         self.token = {word: number for number, word in enumerate(config["words"], 1)}  # 0 is padding

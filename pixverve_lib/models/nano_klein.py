@@ -63,30 +63,31 @@ def load() -> Flux2KleinPipeline:
         return DiffusionPipeline.from_pretrained(ASSET, dtype=torch.float32)
 
 
-def load_pipeline(name: str = HUB, dtype: torch.dtype = torch.bfloat16) -> Flux2KleinPipeline:
+def load_pipeline(name: str) -> Flux2KleinPipeline:
     """The real FLUX.2-klein from a folder, or by hub id from the cache of the hub; nothing is downloaded.
 
     Raises FileNotFoundError, whose line is the command that gets it.
     """
     try:
-        return DiffusionPipeline.from_pretrained(name, dtype=dtype, local_files_only=True)
+        return DiffusionPipeline.from_pretrained(name, dtype=torch.bfloat16, local_files_only=True)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f"no FLUX.2-klein pipeline at {name!r}: give its folder, or fetch it once with `hf download {HUB}`"
         ) from error
 
 
-def build_full(dtype: torch.dtype = torch.bfloat16, device: str = "cuda") -> Flux2KleinPipeline:
+def build_full(device: str = "cuda") -> Flux2KleinPipeline:
     """FLUX.2-klein-base-4B in its real shapes with *random* weights: for cost and latency, never for pictures.
 
     On the device "meta" it takes no memory: shapes and sizes only. Prompts go through a tokenizer without words.
     """
     text = Qwen3Config(  # Qwen3-4B
         vocab_size=151936, hidden_size=2560, intermediate_size=9728, num_hidden_layers=36, num_attention_heads=32,
-        num_key_value_heads=8, head_dim=128, max_position_embeddings=40960, tie_word_embeddings=True, dtype=dtype,
+        num_key_value_heads=8, head_dim=128, max_position_embeddings=40960, tie_word_embeddings=True,
+        dtype=torch.bfloat16,
     )
     before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
+    torch.set_default_dtype(torch.bfloat16)
     try:
         with torch.device(device):
             transformer = Flux2Transformer2DModel(

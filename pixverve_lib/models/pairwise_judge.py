@@ -47,15 +47,15 @@ class _Preference(Form):
         return self
 
 
-def from_environment(cache_folder: str | os.PathLike, notify: Callable[[str], None] = print) -> Judge | None:
+def from_environment(cache_folder: str | os.PathLike) -> Judge | None:
     """The judge of PIXVERVE_JUDGE_{URL,MODEL,KEY}; None without a URL. Needs the model's name: the papers have three.
 
-    cache_folder keeps every raw reply; `notify` gets a line for each damaged file in it. Raises EndpointError.
+    cache_folder keeps every raw reply. Raises EndpointError.
     """
     if not os.environ.get("PIXVERVE_JUDGE_URL", "").strip():
         return None
     (service,) = services("JUDGE", key="none")
-    return judge(Multimodal(service, Replies(cache_folder, notify)), os.environ.get("PIXVERVE_PROMPTS", ""))
+    return judge(Multimodal(service, Replies(cache_folder)), os.environ.get("PIXVERVE_PROMPTS", ""))
 
 
 def judge(model: Multimodal, prompts_folder: str = "") -> Judge:

@@ -13,10 +13,9 @@ PROJECTION = "trunk.x_embedder."
 NEW = (PROJECTION, "trunk.proj_out.", "head.")  # what no latent model has
 
 
-def inherited(transformer: Flux2Transformer2DModel, patch: int = BASE_PATCH, levels: int | None = None,
-              seed: int = 0) -> PixelTransformer:
-    """A pixel network whose trunk has the blocks of a latent one; projections and head are random."""
-    network = fresh(patch, levels, seed)
+def inherited(transformer: Flux2Transformer2DModel, seed: int = 0) -> PixelTransformer:
+    """A pixel network of the base's token patch with the blocks of a latent one; projections and head are random."""
+    network = fresh(BASE_PATCH, seed=seed)
     state = {f"trunk.{name}": tensor for name, tensor in transformer.state_dict().items()}
     network.load_state_dict(_known(state), strict=False)
     return network
@@ -29,12 +28,12 @@ def fresh(patch: int, levels: int | None = None, seed: int = 0) -> PixelTransfor
         return PixelTransformer(patch, levels_of(patch) if levels is None else levels)
 
 
-def grown(network: PixelTransformer, patch: int, levels: int | None = None, seed: int = 0) -> PixelTransformer:
+def grown(network: PixelTransformer, patch: int, levels: int | None = None) -> PixelTransformer:
     """A copy for another token patch: projection resampled by area, outer levels kept, new ones start as identities.
 
     patch: of 4 or more pixels; levels: of the head, `levels_of(patch)` if None.
     """
-    larger = fresh(patch, levels, seed)
+    larger = fresh(patch, levels)
     state = network.state_dict()
     state[PROJECTION + "weight"] = resampled(state[PROJECTION + "weight"], network.config.patch, patch)
     kept = larger.state_dict().keys() & state.keys()
@@ -42,9 +41,9 @@ def grown(network: PixelTransformer, patch: int, levels: int | None = None, seed
     return larger
 
 
-def reinitialised(network: PixelTransformer, patch: int, levels: int | None = None, seed: int = 0) -> PixelTransformer:
+def reinitialised(network: PixelTransformer, patch: int, seed: int = 0) -> PixelTransformer:
     """As `grown`, but projection and head start at random: the released code carries over equal shapes only."""
-    larger = fresh(patch, levels, seed)
+    larger = fresh(patch, seed=seed)
     larger.load_state_dict(_known(network.state_dict()), strict=False)
     return larger
 

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 HALO = 3  # cells
 TILE = 2048  # pixels, side of a tile without its halo; not in paper: choice
+CHANNELS = 3  # of a picture
 BOTTOM = 512  # channels; not in paper: as released
 WIDTHS = {"0": 16, "0b": 32, "1": 64, "2": 128, "3": 256, "4": 512}  # of the levels; not in paper: as released
 OUTER = {128: "_8k", 160: "_10k_a", 320: "_10k_a"}  # patch -> level around these; only 160 is released (M10)
@@ -47,7 +48,7 @@ class Convolution(NamedTuple):
     kernel: int
 
 
-def levels(patch: int, channels: int = 3) -> list[Level]:
+def levels(patch: int) -> list[Level]:
     """The levels of the head of a token patch (pixels), the outermost first. Raises ValueError for an unknown patch."""
     if patch not in (64, *OUTER):
         raise ValueError(f"no head for token patches of {patch} px; there are 64 (4K), 128 (8K), 160 and 320 (10K)")
@@ -56,11 +57,11 @@ def levels(patch: int, channels: int = 3) -> list[Level]:
     found = [
         Level(name, enter, width, below, width, out)
         for name, enter, width, below, out in zip(
-            names, [channels, *widths], widths, [*widths[:-1], BOTTOM], [widths[0], *widths], strict=False
+            names, [CHANNELS, *widths], widths, [*widths[:-1], BOTTOM], [widths[0], *widths], strict=False
         )
     ]
     if patch in OUTER:
-        found.insert(0, Level(OUTER[patch], channels, channels, widths[0], widths[0], widths[0]))
+        found.insert(0, Level(OUTER[patch], CHANNELS, CHANNELS, widths[0], widths[0], widths[0]))
     return found
 
 
@@ -69,9 +70,9 @@ def cell(patch: int) -> int:
     return 2 ** len(levels(patch))
 
 
-def convolutions(patch: int, width: int, channels: int = 3) -> list[Convolution]:
-    """Every layer of `PixelHead(patch, width, channels)` in the order in which it runs, for FLOP and memory sums."""
-    found = levels(patch, channels)
+def convolutions(patch: int, width: int) -> list[Convolution]:
+    """Every layer of `PixelHead(patch, width)` in the order in which it runs, for FLOP and memory sums."""
+    found = levels(patch)
     sizes = [2**number for number in range(len(found))]
     down = [Convolution(size, level.enter, level.skip, 3) for size, level in zip(sizes, found, strict=True)]
     bottom = Convolution(cell(patch), found[-1].skip + width, BOTTOM, 1)
@@ -80,7 +81,7 @@ def convolutions(patch: int, width: int, channels: int = 3) -> list[Convolution]
         for layer in (Convolution(size, level.below, level.up, 3),
                       Convolution(size, level.up + level.skip, level.out, 3))
     ]
-    return [*down, bottom, *up, Convolution(1, found[0].out, channels, 1)]
+    return [*down, bottom, *up, Convolution(1, found[0].out, CHANNELS, 1)]
 
 
 def check_size(height: int, width: int, patch: int) -> None:
@@ -99,19 +100,20 @@ class PixelHead(nn.Module):
     patch: pixels a token, each way: 64 | 128 | 160 | 320; width: channels of the tokens.
     """
 
-    def __init__(self, patch: int, width: int, channels: int = 3):
+    def __init__(self, patch: int, width: int):
         super().__init__()
-        self.patch, self.names = patch, [level.name for level in levels(patch, channels)]
-        for level in levels(patch, channels):
+        found = levels(patch)
+        self.patch, self.names = patch, [level.name for level in found]
+        for level in found:
             self.add_module(f"enc{level.name}", nn.Sequential(_convolution(level.enter, level.skip), nn.SiLU()))
             self.add_module(f"up{level.name}", nn.Sequential(
                 nn.Upsample(scale_factor=2, mode="nearest"), _convolution(level.below, level.up),
             ))
             inside = _convolution(level.up + level.skip, level.out)
             self.add_module(f"dec{level.name}", nn.Sequential(inside, nn.SiLU()))
-        bottom = levels(patch, channels)[-1].skip
+        bottom = found[-1].skip
         self.bottleneck = nn.Sequential(nn.Conv2d(bottom + width, BOTTOM, 1), nn.SiLU())
-        self.out_conv = nn.Conv2d(WIDTHS["0"], channels, 1)
+        self.out_conv = nn.Conv2d(WIDTHS["0"], CHANNELS, 1)
 
     def forward(self, pixels: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """pixels  # N 3 H W, features  # N width h w, one a token or one a cell -> N 3 H W"""

@@ -50,15 +50,15 @@ class Refiner:
     note: str = ""
 
 
-def from_environment(cache_folder: str | os.PathLike, notify: Callable[[str], None] = print) -> Refiner | None:
+def from_environment(cache_folder: str | os.PathLike) -> Refiner | None:
     """The refiner of PIXVERVE_CHAT_{URL,MODEL} (and _KEY, where the service wants one); None if neither is set.
 
-    cache_folder keeps every reply; `notify` gets a line for each damaged file in it. Raises EndpointError.
+    cache_folder keeps every reply. Raises EndpointError.
     """
     if not (os.environ.get("PIXVERVE_CHAT_URL", "").strip() or os.environ.get("PIXVERVE_CHAT_MODEL", "").strip()):
         return None
     (chat,) = services("CHAT", key="none")
-    return by_model(Multimodal(chat, Replies(cache_folder, notify)), os.environ.get("PIXVERVE_PROMPTS", ""))
+    return by_model(Multimodal(chat, Replies(cache_folder)), os.environ.get("PIXVERVE_PROMPTS", ""))
 
 
 def by_model(model: Multimodal, prompts_folder: str = "") -> Refiner:

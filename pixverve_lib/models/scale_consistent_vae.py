@@ -24,7 +24,7 @@ SCALE = 2  # Diffusion-4K Sec. 4.1: from F = 8 to F = 16
 PARTITION = 512  # places, side of a partition of the last features; not in paper: choice
 
 
-def partitioned(vae, partition: int = PARTITION):
+def partitioned(vae):
     """A copy of `vae` that compresses twice as much each way, with the same weights.
 
     vae: AutoencoderKL (SD3, Flux.1), AutoencoderKLFlux2 or NanoVAE; pictures N 3 H W have sides that twice its own
@@ -36,7 +36,7 @@ def partitioned(vae, partition: int = PARTITION):
     if is_partitioned(vae):
         raise ValueError("this VAE is partitioned already: give the F = 8 one that it comes from")
     vae = copy.deepcopy(vae)
-    (_partition_nano if isinstance(vae, NanoVAE) else _partition_stock)(vae, partition)
+    (_partition_nano if isinstance(vae, NanoVAE) else _partition_stock)(vae, PARTITION)
     vae.decoder.register_buffer("enlarged", torch.tensor(float(SCALE)))  # so that its fingerprint is another
     vae.tile_sample_min_size *= SCALE  # of `enable_tiling`: tiles of as many latents as before
     return vae

@@ -3,6 +3,7 @@
 Larger trainings with several processes are the business of the training engine in `schemes/`.
 """
 import math
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,13 +21,17 @@ CLIP = 1.0  # norm of the gradient; not in paper: choice
 CHECKPOINT_S = 60
 
 
+class BadCheckpoint(ValueError):
+    """A checkpoint that is damaged or of another network; the line says which, and what to do."""
+
+
 def train(model: nn.Module, optimizers: Sequence[Optimizer], loss_at: Callable[[int], torch.Tensor], steps: int,
           cool_down: int, decay: float, checkpoint: Path) -> nn.Module:
     """Train `model` for `steps`, from `checkpoint` if there is one; returns its exponential moving average.
 
     loss_at: the loss of a step, random only through generators seeded by the step's number. The rates that the
     optimizers come with are reached after WARM_UP steps and fall to zero along a cosine in the last `cool_down`.
-    Raises FloatingPointError when a loss is not finite.
+    Raises FloatingPointError when a loss is not finite, BadCheckpoint for one that is damaged or of another network.
     """
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
     parts = {"model": model, "average": average} | {f"optimizer{n}": each for n, each in enumerate(optimizers)}
@@ -102,7 +107,11 @@ def _resume(parts, checkpoint):
     """The number of steps that are done already."""
     if not checkpoint.exists():
         return 0
-    state = torch.load(checkpoint, weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return state["step"]
+    try:
+        state = torch.load(checkpoint, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        return state["step"]
+    except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError) as error:
+        raise BadCheckpoint(f"{checkpoint} is damaged or of another network: delete it, and the training starts again "
+                            "from its first step") from error

@@ -67,9 +67,9 @@ def batch(step: int, seed: int) -> torch.Tensor:
     return to_tensor(primer.draw_batch([primer.sample(rng) for _ in range(BATCHES[side])], side, rng))
 
 
-def unseen_batches(seed: int, number: int = 60) -> Iterator[torch.Tensor]:
-    """Pictures of all sizes that no step trains on  # N 3 H W, [-1, 1]"""
-    return (batch(10**6 + n, seed) for n in range(number))
+def unseen_batches(seed: int) -> Iterator[torch.Tensor]:
+    """60 batches of pictures of all sizes that no step trains on  # N 3 H W, [-1, 1]"""
+    return (batch(10**6 + n, seed) for n in range(60))
 
 
 @torch.no_grad()

@@ -34,9 +34,9 @@ def flat(height, width, seed):
     return np.clip(wall, 0, 255).astype(np.uint8)
 
 
-def posterised(rgb, levels=3):
-    """Few tones, as in a logo or a scan of a print: sharp edges, little information."""
-    steps = np.rint(np.arange(256) / 255 * (levels - 1)) * (255 * 0.7 / (levels - 1)) + 30
+def posterised(rgb):
+    """Three tones, as in a logo or a scan of a print: sharp edges, little information."""
+    steps = np.rint(np.arange(256) / 255 * 2) * (255 * 0.7 / 2) + 30
     return cv2.LUT(cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), steps.astype(np.uint8))
 
 

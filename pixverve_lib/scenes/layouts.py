@@ -43,9 +43,9 @@ def _sky(scene, rng, horizon):
                   instance=scene.begin("sun", "yellow", "light", 0.0))
 
 
-def _hills(scene, rng, horizon, count=3):
+def _hills(scene, rng, horizon):
     material, (near, near2) = "foliage", pair(str(rng.choice(["green", "green", "ochre"])))
-    for i in range(count):
+    for i in range(3):
         fog = 0.72 - 0.24 * i
         scene.add(RIDGE, FLAT, 0, horizon - 0.075 + 0.03 * i, rng.uniform(0.25, 0.7),
                   rng.uniform(0.1, 0.26) * (1 - 0.25 * i),

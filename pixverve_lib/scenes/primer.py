@@ -11,6 +11,7 @@ from functools import cache
 import numba
 import numpy as np
 
+from pixverve_lib.scenes.compiled import VERSION
 from pixverve_lib.scenes.sampling import hashed
 
 TONES = {  # two ends of the background's colour, sRGB
@@ -205,7 +206,7 @@ def _distance(shape, u, v):
 
 
 @COMPILED
-def _paint(picture, kind, tone, seed, rows):
+def _fill(picture, kind, tone, seed, rows):
     side = picture.shape[0]
     for i in range(side):
         for j in range(side):
@@ -222,3 +223,15 @@ def _paint(picture, kind, tone, seed, rows):
                         colour[c] += cover * (rows[n, 4 + c] * shade - colour[c])
             for c in range(3):
                 picture[i, j, c] = int(min(255.0, max(0.0, colour[c] + 0.5)))
+
+
+def _cached(version):
+    """The way into the compiled code, kept on disk between processes: see compiled.py."""
+    @numba.njit(error_model="numpy", cache=True)
+    def paint(picture, kind, tone, seed, rows):
+        version  # noqa: B018  named so that it is part of the closure
+        _fill(picture, kind, tone, seed, rows)
+    return paint
+
+
+_paint = _cached(VERSION)

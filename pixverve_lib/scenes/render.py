@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from pixverve_lib.scenes import textures
+from pixverve_lib.scenes.compiled import VERSION
 from pixverve_lib.scenes.sampling import COMPILED, INLINED, hashed, noise
 from pixverve_lib.scenes.shading import FRAY, colour, ground, ridge, sky, thing
 from pixverve_lib.scenes.shapes import BLOB, GLOW, GROUND, LIGHT, RIDGE, ROW, SKY
@@ -28,7 +29,7 @@ def _tone_curve():
 
 
 @COMPILED
-def _skyline(row, width, scale):
+def _ridge_line(row, width, scale):
     """Upper edge of a ridge: fractal noise with octaves down to a pixel.  # width, in picture heights"""
     line = np.empty(width, np.float32)
     for i in range(width):
@@ -99,8 +100,8 @@ def _tone(value, grain, tones):
     return int(min(255.0, max(0.0, tone + grain)))
 
 
-@numba.njit(nogil=True, error_model="numpy")  # not cached: numba would not see a change in shading.py (3 s a process)
-def _render(table, line_of, lines, bank, light, tones, scale, top, left, out, ids):
+@numba.njit(nogil=True, error_model="numpy")
+def _fill(table, line_of, lines, bank, light, tones, scale, top, left, out, ids):
     """Fills out  # H W 3 uint8  and ids  # H W int16  with what lies below `top` and right of `left`."""
     height, width = ids.shape
     listed = np.empty(len(table), np.int64)
@@ -121,6 +122,23 @@ def _render(table, line_of, lines, bank, light, tones, scale, top, left, out, id
                     out[j, i, 0] = _tone(r * light.exposure, grain, tones)
                     out[j, i, 1] = _tone(g * light.exposure, grain, tones)
                     out[j, i, 2] = _tone(b * light.exposure, grain, tones)
+
+
+def _cached(version):
+    """The two ways into the compiled code, kept on disk between processes (5 s): see compiled.py."""
+    @numba.njit(nogil=True, error_model="numpy", cache=True)
+    def skyline(row, width, scale):
+        version  # noqa: B018  named so that it is part of the closure
+        return _ridge_line(row, width, scale)
+
+    @numba.njit(nogil=True, error_model="numpy", cache=True)
+    def fill(table, line_of, lines, bank, light, tones, scale, top, left, out, ids):
+        version  # noqa: B018
+        _fill(table, line_of, lines, bank, light, tones, scale, top, left, out, ids)
+    return skyline, fill
+
+
+_skyline, _render = _cached(VERSION)
 
 
 def _prepared(scene, height, width):

@@ -35,7 +35,6 @@ def shape(kind, shade, x, y, half_width, half_height, colour, colour2=None, *, a
             *colour, *colour2, softness, opacity, relief, fog, bend)
 
 
-def shadow(x, y, half_width, half_height, opacity=0.5, angle=0.0):
+def shadow(x, y, half_width, half_height, opacity):
     """A soft dark ellipse, cast by what stands above it."""
-    return shape(ELLIPSE, GLOW, x, y, half_width, half_height, (0, 0, 0.002), softness=0.8, opacity=opacity,
-                 angle=angle)
+    return shape(ELLIPSE, GLOW, x, y, half_width, half_height, (0, 0, 0.002), softness=0.8, opacity=opacity)

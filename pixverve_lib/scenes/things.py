@@ -29,8 +29,8 @@ def pair(colour):
     return tuple(linear(tone) for tone in COLOURS[colour])
 
 
-def _wobble(rng, tones, spread=0.12):
-    gain = 1 + rng.uniform(-spread, spread)
+def _wobble(rng, tones):
+    gain = 1 + rng.uniform(-0.12, 0.12)
     return tones[0] * gain, tones[1] * gain
 
 
@@ -68,11 +68,11 @@ def rock(scene, x, y, size, colour="grey", fog=0.0):
                   bend=0.45, relief=0.22, material=NUMBER["stone"], fog=fog, seed=int(rng.integers(99)), instance=n)
 
 
-def house(scene, x, y, size, colour="white", roof="red", lit=0.0, fog=0.0):
+def house(scene, x, y, size, colour="white", lit=0.0, fog=0.0):
     """A gabled house; (x, y) is the middle of its foot, size its half width."""
     rng, n = scene.rng, scene.begin("house", colour, "plaster", y)
     scene.add_shadow(x, y, 1.15 * size, 0.14 * size, 0.55)
-    wall, tiles, seed = pair(colour), pair(roof), int(rng.integers(99))
+    wall, tiles, seed = pair(colour), pair("red"), int(rng.integers(99))
     scene.add(BOX, FLAT, x + 0.55 * size, y - 1.42 * size, 0.09 * size, 0.28 * size, *pair("brown"), relief=0.2,
               material=NUMBER["stone"], fog=fog, instance=n)
     scene.add(BOX, FACADE, x, y - 0.5 * size, size, 0.52 * size, *wall, windows=402, softness=lit,
@@ -165,14 +165,14 @@ def book(scene, x, y, size, colour, thickness=0.12):
               material=NUMBER["metal"], seed=seed, instance=n)
 
 
-def leaf(scene, x, y, size, angle, tones, seed, instance=-1, fog=0.0):
+def leaf(scene, x, y, size, angle, tones, seed, instance=-1):
     """A single leaf and, unless it is tiny, its shadow on what lies behind."""
     width = size * (0.34 + 0.16 * np.sin(seed))
     offset = 0.22 * size
     if size > 0.03:
         scene.add(LEAF, GLOW, x - offset * scene.towards_light, y + 0.8 * offset, 1.05 * size, 1.15 * width,
                   (0, 0, 0.001), softness=0.7, opacity=0.6, angle=angle)
-    scene.add(LEAF, LEAFY, x, y, size, width, *tones, angle=angle, relief=0.11, material=NUMBER["peel"], fog=fog,
+    scene.add(LEAF, LEAFY, x, y, size, width, *tones, angle=angle, relief=0.11, material=NUMBER["peel"],
               seed=seed, instance=instance)
 
 

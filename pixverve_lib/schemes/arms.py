@@ -18,10 +18,12 @@ from diffusers import Flux2KleinPipeline
 from pixverve_lib.models import nano_klein
 from pixverve_lib.models.criteria import HuberWavelet, Wavelet
 from pixverve_lib.paper import related
-from pixverve_lib.schemes import engine, flow, full_attention, sampling
+from pixverve_lib.scenes import primer
+from pixverve_lib.schemes import bases, engine, flow, full_attention, sampling, training_sets
 from pixverve_lib.schemes.cache import CachedSet
 from pixverve_lib.schemes.retrofits import retrofitted
 
+DRAWING = {"steps": 12, "guidance": 3.0, "batch": 12}  # of pictures at 1:16, as in notebook 05; not in paper: choice
 PICTURES = 8  # at a time, in validation; not in paper: choice
 GPUS = 8  # Diffusion-4K Sec. 6.1, UltraFlux Supp. Sec. 2.2: for a 12 B model
 PRINTED = {  # system -> keywords of `full_attention.finetune` at budget `paper`, as printed
@@ -64,6 +66,22 @@ def train_arms(folder, pipeline, arms: Mapping[str, Mapping | None], held_out: C
             rows.append({"arm": name, "seed": seed, "loss": curve.loss.iloc[-1], "seconds": curve.seconds.iloc[-1]}
                         | score(paths))
     return Arms(pd.DataFrame(rows), pd.concat(curves, ignore_index=True)[["arm", "seed", "step", "loss"]], pictures)
+
+
+def beside_full(folder, own: Mapping[str, Mapping], score: Callable, *, steps: int, scale: str = "4K",
+                pictures: int = 400, prompts: int = 12, seed: int = 0) -> Arms:
+    """Schemes of your own beside `base`, untrained, and `full`: all with nano-klein, built-in scenes and equal steps.
+
+    own: name -> keywords as in `train_arms`, without `cached`; score: (paths, primer.BenchPrompts) -> {name: value};
+    pictures: to train on; prompts: how many held-out ones are drawn.
+    """
+    base, asked = bases.load("laptop"), list(primer.bench_prompts()[:prompts])
+    train, test = (training_sets.scenes(base, scale, count, Path(folder) / f"cache-{scale}-{kind}", seed, bool(kind))
+                   for kind, count in enumerate((pictures, max(4, pictures // 50))))
+    arms = {"base": None} | {name: {"cached": train} | arm for name, arm in ({"full": {}} | own).items()}
+    return train_arms(folder, base.pipeline, arms, test, [prompt.long for prompt in asked], base.sides[scale],
+                      lambda paths: score(paths, asked), steps=steps, seeds=(seed,), shift=base.shift,
+                      sampling=DRAWING | {"shift": base.shift, "seed": seed} | base.text)
 
 
 def decoding_with(pipeline, vae) -> Flux2KleinPipeline:

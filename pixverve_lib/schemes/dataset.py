@@ -19,7 +19,6 @@ from pixverve_lib.imaging import reading
 from pixverve_lib.schemes import cache, checkpoints, engine, flow
 from pixverve_lib.schemes.flow import F
 
-SUFFIXES = (".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 STEPS = 16  # not in paper: choice, the sides of buckets are multiples of side / 16, or of F if that is larger
 WIDEST = 2.5  # not in paper: choice, largest aspect ratio that has a bucket; wider pictures lose their ends
 NAMED = 5  # pictures that an error names before it only counts
@@ -75,7 +74,7 @@ def fit(rgb, height, width):
 
 def files(folder):
     """Paths of the pictures in a folder and below it, sorted."""
-    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in reading.SUFFIXES)
 
 
 def caption_beside(path):
@@ -92,7 +91,7 @@ def _items(pictures, captions):
         given, where = list(pictures), "given"
     if len(given) < 2:
         raise BadTrainingSet(f"{'only one picture' if given else 'no picture'} {where}: a training set has at least "
-                             f"two ({' '.join(SUFFIXES)})")
+                             f"two ({' '.join(reading.SUFFIXES)})")
     if isinstance(captions, str) or captions is None or len(captions) != len(given):
         raise BadTrainingSet(f"captions do not fit the {len(given)} pictures: give one for each, in the same order")
     names = [Path(each).name if _is_path(each) else f"picture-{n:05d}" for n, each in enumerate(given)]

@@ -112,7 +112,7 @@ def scored(drawn: pd.DataFrame, score: Callable) -> pd.DataFrame:
 
 
 @torch.no_grad()
-def mismatch(student, teacher, cached: CachedSet, scales: Sequence[float] = (1, 2, 3, 5), seed: int = 0,
+def mismatch(student, teacher, cached: CachedSet, scales: Sequence[float] = (1, 2, 3, 5),
              pictures: int = 32) -> pd.DataFrame:
     """URAE Fig. 3 measured: how far the student told g is from either stage's target; columns guidance, level, target,
     error.
@@ -122,7 +122,7 @@ def mismatch(student, teacher, cached: CachedSet, scales: Sequence[float] = (1, 
     contradicts: where both targets agree the student has nothing to unlearn.
     """
     batch, rows = next(cached.all_batches(pictures)), []
-    noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(0))
     for level in LEVELS:
         x, sigma = torch.lerp(batch.latents, noise, level), torch.full((len(noise),), level)
         aware, empty = (flow.predict(teacher.transformer, x, sigma, text)

@@ -103,23 +103,23 @@ def noise_levels(number, generator, shift: float, times=(0.0, 1.0)):
     return shifted(normal.sigmoid(), shift)
 
 
-def losses_by_level(network, batches, seed=0, levels=LEVELS, **options):
-    """Mean squared error at each sigma of `levels`, on the same noise whenever it is called: {sigma: loss}.
+def losses_by_level(network, batches, seed=0, **options):
+    """Mean squared error at each sigma of LEVELS, on the same noise whenever it is called: {sigma: loss}.
 
     options: of `predict`. Whatever a network was trained by, this is what it is compared by.
     """
-    totals, count = torch.zeros(len(levels), dtype=torch.float64), 0
+    totals, count = torch.zeros(len(LEVELS), dtype=torch.float64), 0
     generator = torch.Generator().manual_seed(seed)
     for batch in batches:
         latents = batch.latents.float()
         noise = torch.randn(latents.shape, generator=generator).to(latents.device)
-        for row, level in enumerate(levels):
+        for row, level in enumerate(LEVELS):
             sigma = torch.full((len(latents),), level, device=latents.device)
             with torch.no_grad():
                 predicted = predict(network, _noisy(latents, noise, sigma), sigma, batch.text, **options)
                 totals[row] += criteria.squared(predicted, noise - latents, sigma).sum().item()
         count += len(latents)
-    return dict(zip(levels, (totals / count).tolist(), strict=True))
+    return dict(zip(LEVELS, (totals / count).tolist(), strict=True))
 
 
 def _noisy(latents, noise, sigma):

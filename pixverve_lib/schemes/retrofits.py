@@ -31,6 +31,18 @@ def retrofitted(pipeline, retrofits: Mapping[ModuleType, Mapping]) -> Flux2Klein
     return made
 
 
+def register(retrofit, file: str) -> None:
+    """Make a retrofit of your own one of FILES: it is written beside trained weights and installed with them again.
+
+    retrofit: what has `install(transformer, **keywords)` and `installed(transformer)`, its keywords or None; it must
+    leave a buffer with its settings in the transformer, because checkpoints and pictures are named by the state. An
+    earlier one of the same file is forgotten: a cell that defines it may run twice.
+    """
+    for known in [each for each, name in FILES.items() if name == file]:
+        del FILES[known]
+    FILES[retrofit] = file
+
+
 def install(transformer, retrofits: Mapping[ModuleType, Mapping]) -> None:
     """Put retrofits on a transformer, in place; see `retrofitted`."""
     for module, keywords in retrofits.items():

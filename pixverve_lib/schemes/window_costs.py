@@ -59,14 +59,14 @@ def at_full_size() -> pd.DataFrame:
     return _beside_published(pd.DataFrame(rows), "total PFLOP")
 
 
-def growth(sides: Iterable[int] = SIDES, repeats: int = REPEATS, device: str = "cpu") -> pd.DataFrame:
-    """What nano-klein's blocks cost against tokens: attention, tokens, operations, layers, law, seconds.
+def growth(sides: Iterable[int] = SIDES, repeats: int = REPEATS) -> pd.DataFrame:
+    """What nano-klein's blocks cost on the CPU against tokens: attention, tokens, operations, layers, law, seconds.
 
     attention: full; a partition that stays (2, 4), so that the window grows with the picture (`paper`); a window that
     stays 8 x 4 tokens, so that the partition grows (`released`). operations: of all attention of one call, layers: of
     what else the blocks do; law: image with image alone, O(N^2) and O(2 N^2 / (a b)); seconds: of all blocks.
     """
-    network = nano_klein.load().transformer.to(device)
+    network = nano_klein.load().transformer
     shape, texts = network.config, nano_klein.TOKENS
     cases = [(side, name, part) for side in sides for name, part in _partitions(side).items()]
     rows = []
