@@ -19,8 +19,9 @@ CELL_SECONDS = {"smoke": 600, "laptop": 3600, "gpu": 7200, "paper": None}
 START_SECONDS = 120
 LINES = 12  # of the traceback in a failure report
 
-QUIET = """import logging, warnings
-logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # an optional kernel is not installed
+QUIET = """import gc, sys, warnings
+gc.set_threshold(50_000)  # imports make objects by the hundred thousand, all of them to stay
+sys.modules["bitsandbytes"] = None  # comes with pyiqa for models that we do not load; diffusers would take two seconds
 warnings.filterwarnings("ignore", "IProgress not found")  # nor are widgets, which papermill cannot show
 """
 
