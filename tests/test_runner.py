@@ -13,7 +13,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from pixverve_lib.kit import execution, fingerprint, provenance, runner
+from pixverve_lib.kit import execution, fingerprint, provenance, runner, status
 from pixverve_lib.kit.run import start
 
 PARAMETERS = 'budget = "laptop"  # budget\nimages = ""  # folder\nseed = 0  # any'
@@ -198,6 +198,20 @@ def test_a_notebook_that_fails_stops_only_those_that_read_it(home, capsys):
     assert "03_third" in said.out and "02_second" not in said.out
     assert '01_first failed in cell 5, under "Sec. 1 The step":' in said.err
     assert said.err.strip().endswith("not started, because they read what these write: 02_second")
+
+
+def test_the_status_line_says_how_long_the_rest_takes_at_the_pace_of_what_has_ended(home, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    usual = {"01_first": {"seconds": 100}, "02_second": {"seconds": 100}, "03_third": {"seconds": 500}}
+    (home / "figures").mkdir()
+    (home / "figures/manifest.json").write_text(json.dumps({"notebooks": usual}))
+    records = {}
+    show = status.Status(list(usual), records, most=1)
+    show(["01_first"])
+    assert capsys.readouterr().out.endswith("0 of 3 notebooks done, running: 01 0 s"), "nothing has ended: no pace"
+    records["01_first"] = {"seconds": 60.0}
+    show(["02_second"])
+    assert capsys.readouterr().out.endswith("1 of 3 notebooks done, running: 02 0 s, 6 min left")
 
 
 def test_a_run_that_is_killed_takes_its_notebooks_along_and_the_next_one_goes_on(home, capsys):

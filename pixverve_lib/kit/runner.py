@@ -9,11 +9,11 @@ import sys
 import time
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 
 from pixverve_lib.kit import artefacts, concurrency, execution, fingerprint, provenance
 from pixverve_lib.kit.run import BUDGETS, REFERENCE, BadParameter, Run, home, is_source, start
+from pixverve_lib.kit.status import Status
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def reproduce(parameters: dict) -> None:
         return _child(stem, parameters) if reasons[stem] else None
 
     most = concurrency.most_at_once(parameters["budget"])
-    show = _Status(list(paths), records, most)
+    show = Status(list(paths), records, most)
     for ended in concurrency.run(_producers(paths), command, most, show):
         show.clear()
         if ended.status:
@@ -101,47 +101,6 @@ def _list_exhibits(paths: dict[str, Path], records: dict[str, dict], budget: str
 
 def _not_started(stems: list[str]) -> list[str]:
     return [f"not started, because they read what these write: {', '.join(stems)}"] if stems else []
-
-
-class _Status:
-    """One line on a terminal: what runs, for how long, how many have ended, and how long the rest may take."""
-
-    def __init__(self, stems: list[str], records: dict, most: int):
-        self.stems, self.records, self.most, self.since = stems, records, most, {}
-        self.ran = set()
-        self.on_terminal = sys.stdout.isatty()
-
-    def __call__(self, running: list[str]) -> None:
-        self.ran |= set(running)
-        self.since = {stem: self.since.get(stem, time.monotonic()) for stem in running}
-        if self.on_terminal:
-            each = ", ".join(f"{stem.split('_')[0]} {time.monotonic() - begun:.0f} s"
-                             for stem, begun in self.since.items())
-            print(f"\r\033[K{len(self.records)} of {len(self.stems)} notebooks done, running: {each}{self._left()}",
-                  end="", flush=True)
-
-    def _left(self) -> str:
-        """The rest takes as much longer or shorter than in the reference run as what has ended by now."""
-        usual = _usual_seconds()
-        ended = [stem for stem in self.records if stem in self.ran]
-        if not ended:
-            return ""
-        pace = sum(self.records[stem]["seconds"] for stem in ended) / sum(usual.get(stem, 100) for stem in ended)
-        left = sum(usual.get(stem, 100) for stem in self.stems if stem not in self.records) * pace
-        left -= sum(time.monotonic() - begun for begun in self.since.values())
-        return f", {max(0, left) / self.most / 60:.0f} min left"
-
-    def clear(self) -> None:
-        if self.on_terminal:
-            print("\r\033[K", end="", flush=True)
-
-
-@cache
-def _usual_seconds() -> dict[str, float]:
-    """Notebook -> seconds in the reference run, as figures/manifest.json says."""
-    file = home() / "figures" / "manifest.json"
-    known = json.loads(file.read_text("utf8"))["notebooks"] if file.exists() else {}
-    return {stem: about["seconds"] for stem, about in known.items()}
 
 
 def notebook(name: str, parameters: dict) -> None:
