@@ -4,7 +4,6 @@
 
 tolerances.py says how far which number may be. Times and memory are of the machine: told, never blamed.
 """
-import argparse
 import csv
 import json
 import shlex
@@ -13,10 +12,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from pixverve_lib.exhibits import manifest
+from pixverve_lib.exhibits import index, manifest
 from pixverve_lib.exhibits import tolerances as limits
 from pixverve_lib.exhibits.catalogue import EXHIBITS, PARTS
-from pixverve_lib.kit.run import REFERENCE, BadParameter, start
+from pixverve_lib.kit.run import REFERENCE, BadParameter
 
 STATES = {
     "equal": "equal byte for byte", "within": "equal within tolerance", "machine": "of the machine",
@@ -43,11 +42,8 @@ class Result:
 
 def main(arguments=None):
     """Command line. Returns 0, 1 (the reference budget differs beyond tolerance) or 2 (nothing to compare)."""
-    parser = argparse.ArgumentParser(prog="python -m pixverve_lib.exhibits.compare", description=__doc__)
-    for name, default in (("budget", REFERENCE), ("images", ""), ("seed", "0")):
-        parser.add_argument(f"--{name}", default=default)
     try:
-        run = start("compare", **_resolved(vars(parser.parse_args(arguments))))
+        run = index.named("compare", __doc__, arguments)
         reference = manifest.read(manifest.path())
     except (BadParameter, manifest.BadManifest) as error:
         print(error, file=sys.stderr)
@@ -233,14 +229,6 @@ def _told(label):
 def _command(run):
     options = [f"IMAGES={shlex.quote(run.images)}"] * bool(run.images) + [f"SEED={run.seed}"] * bool(run.seed)
     return " ".join(["make reproduce", f"BUDGET={run.budget}", *options])
-
-
-def _resolved(given):
-    if not given["images"]:
-        return given
-    from pixverve_lib.kit import runner
-
-    return runner.resolved(given)  # as the runs were named
 
 
 if __name__ == "__main__":

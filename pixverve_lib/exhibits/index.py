@@ -19,17 +19,27 @@ ROOM = Path(__file__).parent
 
 def main(arguments=None):
     """Command line. Returns 0, or 2 when a parameter is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m pixverve_lib.exhibits.index", description=__doc__)
-    for name, default in (("budget", REFERENCE), ("images", ""), ("seed", "0")):
-        parser.add_argument(f"--{name}", default=default)
     try:
-        run = start("report", **_resolved(vars(parser.parse_args(arguments))))
+        run = named("index", __doc__, arguments)
     except BadParameter as error:
         print(error, file=sys.stderr)
         return 2
     file = run.figures / "index.html"
     print(f"{os.path.relpath(file)}: {'unchanged' if _is_current(file, run) else write(file, run)}")
     return 0
+
+
+def named(command, about, arguments):
+    """The run that options of a command line name.  Raises BadParameter."""
+    parser = argparse.ArgumentParser(prog=f"python -m pixverve_lib.exhibits.{command}", description=about)
+    for name, default in (("budget", REFERENCE), ("images", ""), ("seed", "0")):
+        parser.add_argument(f"--{name}", default=default)
+    given = vars(parser.parse_args(arguments))
+    if given["images"]:
+        from pixverve_lib.kit import runner
+
+        given = runner.resolved(given)  # as the runs were named
+    return start(command, **given)
 
 
 def write(file, run):
@@ -60,14 +70,6 @@ def _is_current(file, run):
     with open(file, encoding="utf-8") as page:
         found = re.search(r'name="made-from" content="(\w+)"', page.read(1000))
     return found is not None and found[1] == stamp(run)
-
-
-def _resolved(given):
-    if not given["images"]:
-        return given
-    from pixverve_lib.kit import runner
-
-    return runner.resolved(given)  # as the runs were named
 
 
 if __name__ == "__main__":
