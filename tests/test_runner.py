@@ -13,7 +13,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from pixverve_lib.kit import execution, fingerprint, provenance, runner, status
+from pixverve_lib.kit import concurrency, execution, fingerprint, provenance, runner, status
 from pixverve_lib.kit.run import start
 
 PARAMETERS = 'budget = "laptop"  # budget\nimages = ""  # folder\nseed = 0  # any'
@@ -187,6 +187,12 @@ def test_notebooks_that_do_not_need_each_other_run_at_the_same_time(home, capsys
     write_notebook(home, "02_second", meet.format("b", "a"))
     status, lines = reproduce(capsys)
     assert status == 0 and sorted(line.split()[0] for line in lines[:2]) == ["01_first", "02_second"]
+
+
+def test_what_most_others_wait_for_starts_first_and_the_appendices_last():
+    waits = {"01_first": set(), "02_second": set(), "03_third": {"02_second"}, "A1_appendix": set(), "A2_more": set()}
+    assert [*concurrency.by_urgency(waits, {})] == ["02_second", "01_first", "03_third", "A1_appendix", "A2_more"]
+    assert [*concurrency.by_urgency(waits, {"01_first": 300})][:2] == ["01_first", "02_second"]
 
 
 def test_a_notebook_that_fails_stops_only_those_that_read_it(home, capsys):

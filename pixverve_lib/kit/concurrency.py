@@ -41,6 +41,17 @@ def most_at_once(budget: str) -> int:
     return int(max(1, min(os.cpu_count() or 1, memory // NOTEBOOK_GB)))
 
 
+def by_urgency(waits: Mapping[str, set[str]], usual: Mapping[str, float]) -> dict[str, set[str]]:
+    """The paper's notebooks before the appendices, and first those for which others wait longest.
+
+    waits: as in `run`; usual: seconds of a notebook, 100 where it is not known.
+    """
+    def chain(name):
+        return usual.get(name, 100) + max((chain(other) for other in waits if name in waits[other]), default=0)
+
+    return {name: waits[name] for name in sorted(waits, key=lambda name: (name[0].isalpha(), -chain(name)))}
+
+
 def run(waits: Mapping[str, set[str]], command: Callable[[str], list[str] | None], most: int,
         show: Callable[[list[str]], None]) -> Iterator[Ended]:
     """Run the processes of `waits` (name -> names that must end well before), at most `most` at once, in its order.

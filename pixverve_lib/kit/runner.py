@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pixverve_lib.kit import artefacts, concurrency, execution, fingerprint, provenance
 from pixverve_lib.kit.run import BUDGETS, REFERENCE, BadParameter, Run, home, is_source, start
-from pixverve_lib.kit.status import Status
+from pixverve_lib.kit.status import Status, usual_seconds
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,7 +55,10 @@ def reproduce(parameters: dict) -> None:
 
     most = concurrency.most_at_once(parameters["budget"])
     show = Status(list(paths), records, most)
-    for ended in concurrency.run(_producers(paths), command, most, show):
+    waits = _producers(paths)
+    if most > 1:
+        waits = concurrency.by_urgency(waits, usual_seconds())
+    for ended in concurrency.run(waits, command, most, show):
         show.clear()
         if ended.status:
             failed[ended.name] = ended.errors.strip()

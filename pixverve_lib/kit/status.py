@@ -2,7 +2,6 @@
 import json
 import sys
 import time
-from functools import cache
 
 from pixverve_lib.kit.run import home
 
@@ -12,7 +11,7 @@ class Status:
 
     def __init__(self, stems: list[str], records: dict, most: int):
         self.stems, self.records, self.most, self.since = stems, records, most, {}
-        self.ran = set()
+        self.ran, self.usual = set(), usual_seconds()
         self.on_terminal = sys.stdout.isatty()
 
     def __call__(self, running: list[str]) -> None:
@@ -26,12 +25,11 @@ class Status:
 
     def _left(self) -> str:
         """The rest takes as much longer or shorter than in the reference run as what has ended by now."""
-        usual = _usual_seconds()
         ended = [stem for stem in self.records if stem in self.ran]
         if not ended:
             return ""
-        pace = sum(self.records[stem]["seconds"] for stem in ended) / sum(usual.get(stem, 100) for stem in ended)
-        left = sum(usual.get(stem, 100) for stem in self.stems if stem not in self.records) * pace
+        pace = sum(self.records[stem]["seconds"] for stem in ended) / sum(self.usual.get(stem, 100) for stem in ended)
+        left = sum(self.usual.get(stem, 100) for stem in self.stems if stem not in self.records) * pace
         left -= sum(time.monotonic() - begun for begun in self.since.values())
         return f", {max(0, left) / self.most / 60:.0f} min left"
 
@@ -40,8 +38,7 @@ class Status:
             print("\r\033[K", end="", flush=True)
 
 
-@cache
-def _usual_seconds() -> dict[str, float]:
+def usual_seconds() -> dict[str, float]:
     """Notebook -> seconds in the reference run, as figures/manifest.json says; none when it does not."""
     try:
         known = json.loads((home() / "figures" / "manifest.json").read_text("utf8"))["notebooks"]
