@@ -113,8 +113,8 @@ def test_blurred_pictures_have_less_detail_and_drawn_scenes_as_much_as_scenes(tm
             changed.save(paths[name][-1])
     sharp, blurred = (detail.measure(paths[name], prompts).set_index("score").value for name in paths)
     scenes = detail.of_scenes(prompts, 128).set_index("score").value
-    assert blurred["GLCM score"] < sharp["GLCM score"]
-    assert sharp["GLCM score"] == pytest.approx(scenes["GLCM score"], 0.05)
+    assert blurred["GLCM Score"] < sharp["GLCM Score"]
+    assert sharp["GLCM Score"] == pytest.approx(scenes["GLCM Score"], 0.05)
     assert blurred["high frequencies"] < sharp["high frequencies"] / 2
     assert scenes["nano-FID_patch"] < blurred["nano-FID_patch"] / 2
 

@@ -1,6 +1,6 @@
 """Fine detail of pictures that a nano model drew: what is lost when token patches grow (Sec. 3.2 III).
 
-GLCM score          mean over patches of 64 px, the published symmetric variant, in bits (Sec. 3.3)
+GLCM Score          mean over patches of 64 px, the published symmetric variant, in bits (Sec. 3.3)
 high frequencies    share of a picture's variance above ABOVE cycles a pixel, from its power spectrum
 nano-FID_patch      Frechet distance of nano-clip features of small patches to those of drawn scenes of the same
                     prompts. Never comparable with FID.
@@ -37,7 +37,7 @@ def _measured(pictures, prompts, seed):
     def scores(rows):
         glcm, high = np.mean([fine[row] for row in rows], axis=0)
         near, far = (np.concatenate([features[row] for row in rows]) for features in (found, expected))
-        return {"GLCM score": glcm, "high frequencies": high, "nano-FID_patch": distances.frechet(near, far)}
+        return {"GLCM Score": glcm, "high frequencies": high, "nano-FID_patch": distances.frechet(near, far)}
     return bootstrap.over_pictures(scores, len(pictures), seed)
 
 
