@@ -1,5 +1,6 @@
 """The claims ledger: every claim has a check, and what the checks find is what reading and arithmetic found before."""
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from pixverve_lib.bench import claims
 from pixverve_lib.bench.claims_codecs import front
 from pixverve_lib.bench.claims_evidence import CHECKS, ERROR, NOT_TESTABLE, VERDICTS, Evidence, check
-from pixverve_lib.kit import artefacts
+from pixverve_lib.kit import artefacts, fingerprint
 from pixverve_lib.kit.run import start
 from pixverve_lib.paper import published
 
@@ -230,3 +231,11 @@ def test_the_command_prints_cells_number_and_verdict_and_knows_its_claims(blank,
 def test_a_front_keeps_ties_and_drops_what_is_beaten_in_both():
     size, seconds = (pd.Series(each, ["a", "b", "c", "d"]) for each in ([1, 2, 2, 3], [9, 4, 4, 5]))
     assert front(size, seconds) == ["a", "b", "c"]
+
+
+def test_notebook_08_waits_for_every_artefact_that_a_claim_of_its_ledger_reads():
+    room = Path(claims.__file__).parent
+    code = "".join(file.read_text("utf8") for file in room.glob("claims_*.py"))
+    wanted = set(re.findall(r'book\.(?:artefact|scores)\("(\w+)"\)', code))
+    reads, writes = fingerprint.declared(room.parents[1] / "notebooks" / f"{claims.NOTEBOOK}.ipynb")
+    assert wanted and wanted <= {*reads, *writes}
