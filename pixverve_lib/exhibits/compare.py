@@ -6,7 +6,6 @@ tolerances.py says how far which number may be. Times and memory are of the mach
 """
 import csv
 import json
-import shlex
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
@@ -50,7 +49,9 @@ def main(arguments=None):
         return 2
     results = compared(reference, run.figures, same_run=run.name == REFERENCE)
     if all(result.state == "missing" for result in results):
-        print(f"no exhibits of this run; make them with: {_command(run)}", file=sys.stderr)
+        from pixverve_lib.kit.artefacts import command  # pandas: not before it is needed
+
+        print(f"no exhibits of this run; make them with: {command(run)}", file=sys.stderr)
         return 2
     print("\n".join([_head(reference, run), *report(results, SHOWN[run.name == REFERENCE])]))
     return int(run.name == REFERENCE and any(result.state in ("beyond", "missing") for result in results))
@@ -224,11 +225,6 @@ def _reason(rule, one, two, pictures, same_words):
 
 def _told(label):
     return ", ".join(filter(None, label[0])) + (f" ({label[1] + 1})" if label[1] else "")
-
-
-def _command(run):
-    options = [f"IMAGES={shlex.quote(run.images)}"] * bool(run.images) + [f"SEED={run.seed}"] * bool(run.seed)
-    return " ".join(["make reproduce", f"BUDGET={run.budget}", *options])
 
 
 if __name__ == "__main__":

@@ -148,9 +148,10 @@ def read_or_sample(run: Run, name: str) -> tuple[pd.DataFrame, bool]:
     return pd.read_csv(file, keep_default_na=False), True
 
 
-def command(run: Run, notebook: str) -> str:
-    """The exact command that runs `notebook` with this run's parameters."""
-    line = f"make notebook NB={notebook.split('_')[0]} BUDGET={run.budget}"
+def command(run: Run, notebook: str = "") -> str:
+    """The exact command that runs `notebook`, or without one all of them, with this run's parameters."""
+    what = f"notebook NB={notebook.split('_')[0]}" if notebook else "reproduce"
+    line = f"make {what} BUDGET={run.budget}"
     if run.images:
         line += f" IMAGES={shlex.quote(run.images)}"
     return line + (f" SEED={run.seed}" if run.seed else "")

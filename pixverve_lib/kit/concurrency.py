@@ -14,6 +14,7 @@ from pixverve_lib.kit.isolation import ONE_THREAD
 from pixverve_lib.kit.run import BadParameter
 
 NOTEBOOK_GB = 3.0  # of memory that a notebook may take at smoke and laptop
+UNKNOWN_SECONDS = 100  # of a notebook that the reference run does not know
 GRACE_SECONDS = 30  # for a notebook to stop after Ctrl-C
 POLL_SECONDS = 0.1
 
@@ -44,10 +45,11 @@ def most_at_once(budget: str) -> int:
 def by_urgency(waits: Mapping[str, set[str]], usual: Mapping[str, float]) -> dict[str, set[str]]:
     """The paper's notebooks before the appendices, and first those for which others wait longest.
 
-    waits: as in `run`; usual: seconds of a notebook, 100 where it is not known.
+    waits: as in `run`; usual: seconds of a notebook.
     """
     def chain(name):
-        return usual.get(name, 100) + max((chain(other) for other in waits if name in waits[other]), default=0)
+        after = (chain(other) for other in waits if name in waits[other])
+        return usual.get(name, UNKNOWN_SECONDS) + max(after, default=0)
 
     return {name: waits[name] for name in sorted(waits, key=lambda name: (name[0].isalpha(), -chain(name)))}
 

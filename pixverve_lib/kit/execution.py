@@ -21,7 +21,7 @@ LINES = 12  # of the traceback in a failure report
 
 QUIET = """import gc, sys, warnings
 gc.set_threshold(50_000)  # imports make objects by the hundred thousand, all of them to stay
-sys.modules["bitsandbytes"] = None  # comes with pyiqa for models that we do not load; diffusers would take two seconds
+sys.modules["bitsandbytes"] = None  # comes with pyiqa, for models that we do not load; diffusers would import it
 warnings.filterwarnings("ignore", "IProgress not found")  # nor are widgets, which papermill cannot show
 """
 

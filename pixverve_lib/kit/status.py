@@ -3,6 +3,7 @@ import json
 import sys
 import time
 
+from pixverve_lib.kit.concurrency import UNKNOWN_SECONDS
 from pixverve_lib.kit.run import home
 
 
@@ -28,10 +29,13 @@ class Status:
         ended = [stem for stem in self.records if stem in self.ran]
         if not ended:
             return ""
-        pace = sum(self.records[stem]["seconds"] for stem in ended) / sum(self.usual.get(stem, 100) for stem in ended)
-        left = sum(self.usual.get(stem, 100) for stem in self.stems if stem not in self.records) * pace
+        pace = sum(self.records[stem]["seconds"] for stem in ended) / self._usually(ended)
+        left = self._usually([stem for stem in self.stems if stem not in self.records]) * pace
         left -= sum(time.monotonic() - begun for begun in self.since.values())
         return f", {max(0, left) / self.most / 60:.0f} min left"
+
+    def _usually(self, stems: list[str]) -> float:
+        return sum(self.usual.get(stem, UNKNOWN_SECONDS) for stem in stems)
 
     def clear(self) -> None:
         if self.on_terminal:
